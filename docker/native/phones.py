@@ -1,0 +1,284 @@
+"""SIPp as scripted phones: a customer who dials 123, an agent who registers and answers.
+
+Every scenario is bounded: so many calls, so many seconds. What a phone saw is in its PhoneResult;
+sound is counted by an Ear (ear.py) or, under load, only sent (SIPp's rtp_stream).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import os
+import re
+import shutil
+import signal
+import subprocess
+import tempfile
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Self
+
+from native.ear import Ear
+from native.pbx import free_port
+from native.root import LauncherError
+
+SCENARIOS = Path(__file__).resolve().parent / "phones"
+_HELD = re.compile(
+    r"[-\d\t\n:. ]*Call-Id: \S+, receive timeout on message \w+:\d+, jumping to label \d\d?"
+)
+_EVENT = re.compile(r"([a-z0-9-]+) (\d+) (\d+)$")
+
+
+@dataclass(frozen=True, slots=True)
+class PhoneEvent:
+    """One thing that happened in a phone's call; `at_ms` counts from the phone's start."""
+
+    call: int
+    what: str
+    """final-<status>, invite, answered, cancelled, never-cancelled, remote-bye or own-bye."""
+    at_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class PhoneResult:
+    """What one SIPp run counted."""
+
+    returncode: int
+    successful: int
+    failed: int
+    retransmissions: int
+    unexpected: int
+    events: tuple[PhoneEvent, ...]
+    errors: str
+    """The last lines of SIPp's error log, empty if all went as scripted."""
+    finals: Counter[int] = field(default_factory=Counter)
+    """Final answers to INVITE or REGISTER by status."""
+
+    def count(self, what: str) -> int:
+        """How many calls had this event."""
+        return sum(event.what == what for event in self.events)
+
+
+class Phone:
+    """A running SIPp. `wait()` for its result, or `stop()` it. A context manager that stops it."""
+
+    def __init__(self, command: list[str], folder: Path) -> None:
+        self._folder = folder
+        self._done: PhoneResult | None = None
+        self._process = subprocess.Popen(
+            command,
+            cwd=folder,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            env={**os.environ, "TERM": "xterm"},
+            start_new_session=True,
+        )
+
+    @property
+    def running(self) -> bool:
+        return self._process.poll() is None
+
+    def events(self) -> tuple[PhoneEvent, ...]:
+        """What has happened so far; also while it runs."""
+        if self._done is not None:
+            return self._done.events
+        try:
+            lines = (self._folder / "log").read_text(errors="replace").splitlines()
+        except FileNotFoundError:
+            return ()
+        found = (_EVENT.search(line) for line in lines)
+        return tuple(PhoneEvent(int(m[2]), m[1], int(m[3])) for m in found if m)
+
+    def wait(self, timeout: float = 60.0) -> PhoneResult:
+        """Wait for all calls to end; after `timeout` seconds stop it and raise LauncherError."""
+        try:
+            self._process.wait(timeout)
+        except subprocess.TimeoutExpired as error:
+            self.stop()
+            raise LauncherError(f"a scripted phone did not end in {timeout:.0f} s") from error
+        return self._result()
+
+    def stop(self) -> PhoneResult:
+        """End it now: calls in progress are given up. Harmless when it has ended."""
+        for sign in (signal.SIGUSR1, signal.SIGTERM, signal.SIGKILL):
+            if not self.running:
+                break
+            with contextlib.suppress(ProcessLookupError):
+                self._process.send_signal(sign)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._process.wait(1.0)
+        return self._result()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def _result(self) -> PhoneResult:
+        if self._done is None:
+            self._done = self._read()
+            shutil.rmtree(self._folder, ignore_errors=True)
+        return self._done
+
+    def _read(self) -> PhoneResult:
+        stats: dict[str, str] = {}
+        with contextlib.suppress(FileNotFoundError), (self._folder / "stat").open() as file:
+            for row in csv.DictReader(file, delimiter=";"):
+                stats = row
+        events = self.events()
+        finals = Counter(int(e.what[6:]) for e in events if e.what.startswith("final-"))
+        errors = ""
+        with contextlib.suppress(FileNotFoundError):
+            text = (self._folder / "errors").read_text(errors="replace")
+            # A recv whose time is over is how the scenarios hold a call: no error.
+            text = _HELD.sub("", text.removeprefix("The following events occurred:"))
+            errors = text.strip()[-2000:]
+        return PhoneResult(
+            self._process.returncode if self._process.returncode is not None else -1,
+            int(stats.get("SuccessfulCall(C)", 0)),
+            int(stats.get("FailedCall(C)", 0)),
+            int(stats.get("Retransmissions(C)", 0)),
+            int(stats.get("FailedUnexpectedMessage(C)", 0)),
+            events,
+            errors,
+            finals,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Phones:
+    """Scripted phones that talk to one PBX, by default at this machine's loopback."""
+
+    sip_port: int
+    server: str = "127.0.0.1"
+
+    def caller(
+        self,
+        *,
+        hold: float = 5.0,
+        calls: int = 1,
+        rate: float = 10.0,
+        at_once: int | None = None,
+        sound: Ear | Path | None = None,
+        number: str = "123",
+        caller: str = "08120000000",
+        timeout: float = 60.0,
+        trace_rtt: Path | None = None,
+    ) -> Phone:
+        """Customers: dial `number`, hold for up to `hold` seconds after the answer, hang up.
+
+        A refusal is a good call too: see `finals`. `sound` is an Ear for a single call, a raw
+        alaw file that SIPp plays in every call, or None for silence. `trace_rtt` gets INVITE-to-final times.
+        """
+        words = {"hold_ms": _ms(hold), "caller": caller}
+        more = ["-trace_rtt", "-rtt_freq", "1000"] if trace_rtt else []
+        limit = ["-l", str(at_once or calls)]
+        return self._run(
+            "caller", words, sound, calls, timeout, number, rate, [*limit, *more], trace_rtt
+        )
+
+    def register(
+        self, agent: str, secret: str, port: int, *, expires: int = 600, timeout: float = 10.0
+    ) -> PhoneResult:
+        """Register `agent` (ag-101) at `port` with digest; expires=0 takes it off. Waits."""
+        words = {"agent": agent, "secret": secret, "expires": str(expires)}
+        with self._run("register", words, None, 1, timeout, agent, port=port) as phone:
+            return phone.wait(timeout + 5)
+
+    def dial_code(
+        self,
+        agent: str,
+        secret: str,
+        code: str,
+        port: int,
+        *,
+        hold: float = 8.0,
+        sound: Ear | Path | None = None,
+        timeout: float = 20.0,
+    ) -> PhoneResult:
+        """Dial a short code (*11) as `agent` and listen until Asterisk hangs up. Waits."""
+        words = {"agent": agent, "secret": secret, "hold_ms": _ms(hold)}
+        with self._run("code", words, sound, 1, timeout, code, port=port) as phone:
+            return phone.wait(timeout + 5)
+
+    def answer(
+        self,
+        agent: str,
+        port: int,
+        *,
+        after: float = 1.0,
+        talk: float = 3600.0,
+        calls: int = 1,
+        sound: Ear | Path | None = None,
+        timeout: float = 60.0,
+    ) -> Phone:
+        """An agent's phone: rings `after` seconds, answers, hangs up after `talk` seconds."""
+        words = {"agent": agent, "ring_ms": _ms(after), "hold_ms": _ms(talk)}
+        return self._run("answer", words, sound, calls, timeout, agent, port=port)
+
+    def never(self, agent: str, port: int, *, calls: int = 1, ring: float = 60.0,
+              timeout: float = 90.0) -> Phone:  # fmt: skip
+        """A phone that rings and is not answered; 480 if no CANCEL comes within `ring` seconds."""
+        return self._run("never", {"agent": agent, "ring_ms": _ms(ring)}, None, calls, timeout, agent,
+                         port=port)  # fmt: skip
+
+    def reject(self, agent: str, port: int, *, calls: int = 1, timeout: float = 60.0) -> Phone:
+        """A busy phone: 486 at once."""
+        return self._run("reject", {"agent": agent}, None, calls, timeout, agent, port=port)
+
+    def _run(
+        self,
+        scenario: str,
+        words: dict[str, str],
+        sound: Ear | Path | None,
+        calls: int,
+        timeout: float,
+        service: str,
+        rate: float = 10.0,
+        more: list[str] | None = None,
+        rtt: Path | None = None,
+        port: int | None = None,
+    ) -> Phone:
+        if shutil.which("sipp") is None:
+            raise LauncherError("sipp is missing: apt-get install sip-tester")
+        folder = Path(tempfile.mkdtemp(prefix="pln-phone-"))
+        name = str(rtt.with_suffix("")) if rtt else str(folder / scenario)
+        file = Path(name + ".xml") if rtt else folder / f"{scenario}.xml"
+        file.write_text(_filled(SCENARIOS / f"{scenario}.xml", words, sound))
+        command = [
+            "sipp", f"{self.server}:{self.sip_port}", "-sf", str(file), "-s", service,
+            "-i", "127.0.0.1", "-p", str(port or free_port()), "-mi", "127.0.0.1",
+            "-mp", str(free_port()), "-m", str(calls), "-r", f"{rate:g}", "-nostdin", "-aa",
+            "-timeout", f"{timeout:.0f}s", "-timeout_error",
+            "-trace_stat", "-stf", str(folder / "stat"), "-fd", "600",
+            "-trace_logs", "-log_file", str(folder / "log"),
+            "-trace_err", "-error_file", str(folder / "errors"),
+            *(more or []),
+        ]  # fmt: skip
+        return Phone(command, folder)
+
+
+def _filled(scenario: Path, words: dict[str, str], sound: Ear | Path | None) -> str:
+    """The scenario's text with its @words@ filled in; what is left over is a mistake in it."""
+    if isinstance(sound, Ear):
+        port, tone = str(sound.port), ""
+    elif sound is not None:
+        port = "[rtpstream_audio_port]"
+        tone = f'<nop><action><exec rtp_stream="{sound},-1,8"/></action></nop>'
+    else:
+        port, tone = "[media_port]", ""
+    text = scenario.read_text()
+    text = text.replace("     @words@ are filled in by phones.py.", "")
+    for word, value in {**words, "audio_port": port, "tone": tone}.items():
+        text = text.replace(f"@{word}@", value)
+    left = re.search(r"@[a-z_]+@", text)
+    if left:
+        raise LauncherError(f"{scenario.name} has an unknown word {left[0]}")
+    return text
+
+
+def _ms(seconds: float) -> str:
+    return str(max(1, round(seconds * 1000)))

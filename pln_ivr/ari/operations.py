@@ -1,0 +1,191 @@
+"""What can be asked of Asterisk: one typed method for each ARI operation that is used.
+
+Each says over which transport it goes and why, where that is not plain: `_hand_over` is
+for operations that only hand something to Asterisk and return at once, `_wait` for those
+that wait for a channel's thread or whose answer may be long. A contract test compares
+every method, path and parameter here with the api-docs that the running Asterisk serves.
+
+Every method may raise Gone, AriRefused, AriTimeout and AriUnavailable.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping
+from typing import Any
+from urllib.parse import quote
+
+import msgspec
+
+from pln_ivr.ari import events
+from pln_ivr.ari.transport import Request
+from pln_ivr.errors import Gone
+
+_channels = msgspec.json.Decoder(tuple[events.ChannelInfo, ...])
+_bridges = msgspec.json.Decoder(tuple[events.BridgeInfo, ...])
+_endpoints = msgspec.json.Decoder(tuple[events.EndpointInfo, ...])
+
+
+class Operations(ABC):
+    """The operations, over transports that a subclass supplies."""
+
+    app: str
+
+    @abstractmethod
+    async def _hand_over(self, request: Request) -> bytes:
+        """Send a request that Asterisk answers without waiting for a channel."""
+
+    @abstractmethod
+    async def _wait(self, request: Request) -> bytes:
+        """Send a request that may wait, without holding up any other."""
+
+    # -- channels --------------------------------------------------------------------
+
+    async def answer(self, channel_id: str) -> None:
+        """Answer the call: SIP 200."""
+        await self._wait(Request("POST", f"channels/{quote(channel_id)}/answer", {}))
+
+    async def hang_up(self, channel_id: str, cause: int = 16) -> None:
+        """End a channel with a Q.850 cause; before answer it becomes a SIP status (17: 486).
+
+        A channel that has ended already is no error.
+        """
+        query = {"reason_code": str(cause)}
+        try:
+            await self._hand_over(Request("DELETE", f"channels/{quote(channel_id)}", query))
+        except Gone:
+            return
+
+    async def play(self, channel_id: str, media: str, playback_id: str) -> None:
+        """Start a prompt. It ends with PlaybackFinished, or without a word if the channel does."""
+        path = f"channels/{quote(channel_id)}/play/{quote(playback_id)}"
+        await self._hand_over(Request("POST", path, {"media": media}))
+
+    async def stop_playback(self, playback_id: str) -> None:
+        """Cut a prompt short. One that has ended already is no error."""
+        try:
+            await self._hand_over(Request("DELETE", f"playbacks/{quote(playback_id)}", {}))
+        except Gone:
+            return
+
+    async def originate(
+        self,
+        channel_id: str,
+        endpoint: str,
+        *,
+        context: str,
+        extension: str,
+        variables: Mapping[str, str],
+        caller_id: str,
+        originator: str,
+        seconds: int,
+    ) -> None:
+        """Ring an endpoint; when it answers it runs the dialplan at `extension` in `context`.
+
+        `originator` is the channel whose codecs and linked id the new one takes; `seconds`
+        is Asterisk's own limit on the ringing. Raises AriRefused with status 500 if no
+        channel can be made, e.g. to a phone that is not registered.
+        """
+        query = {
+            "endpoint": endpoint,
+            "context": context,
+            "extension": extension,
+            "priority": "1",
+            "callerId": caller_id,
+            "originator": originator,
+            "timeout": str(seconds),
+        }
+        body = {"variables": dict(variables)}
+        await self._hand_over(Request("POST", f"channels/{quote(channel_id)}", query, body))
+
+    async def continue_in_dialplan(self, channel_id: str, context: str, extension: str) -> None:
+        """Hand a channel back to the dialplan."""
+        query = {"context": context, "extension": extension, "priority": "1"}
+        await self._hand_over(Request("POST", f"channels/{quote(channel_id)}/continue", query))
+
+    async def list_channels(self) -> tuple[events.ChannelInfo, ...]:
+        """Every channel of this Asterisk. Only over HTTP: a long list overruns its WebSocket."""
+        return _channels.decode(await self._wait(Request("GET", "channels", {})))
+
+    # -- bridges ---------------------------------------------------------------------
+
+    async def create_bridge(self, bridge_id: str, kind: str) -> None:
+        """Make a bridge of this kind (mixing, holding); one that exists stays as it is."""
+        await self._hand_over(Request("POST", f"bridges/{quote(bridge_id)}", {"type": kind}))
+
+    async def destroy_bridge(self, bridge_id: str) -> None:
+        """Remove a bridge; its channels stay up. One that is gone already is no error."""
+        try:
+            await self._hand_over(Request("DELETE", f"bridges/{quote(bridge_id)}", {}))
+        except Gone:
+            return
+
+    async def add_to_bridge(self, bridge_id: str, channel_ids: Iterable[str]) -> None:
+        """Move channels into a bridge, out of any other.
+
+        2xx even if the join failed: wait for ChannelEnteredBridge. Must not meet a channel
+        that is playing a prompt: it would wait for the prompt's end.
+        """
+        query = {"channel": ",".join(channel_ids)}
+        await self._wait(Request("POST", f"bridges/{quote(bridge_id)}/addChannel", query))
+
+    async def start_music(self, bridge_id: str, music_class: str) -> None:
+        """Play music on hold to all in a holding bridge, at the cost of one player."""
+        query = {"mohClass": music_class}
+        await self._hand_over(Request("POST", f"bridges/{quote(bridge_id)}/moh", query))
+
+    async def list_bridges(self) -> tuple[events.BridgeInfo, ...]:
+        """Every bridge of this Asterisk."""
+        return _bridges.decode(await self._wait(Request("GET", "bridges", {})))
+
+    # -- Asterisk itself -------------------------------------------------------------
+
+    async def version(self) -> str:
+        """Asterisk's version, e.g. 22.10.1."""
+        answer = await self._wait(Request("GET", "asterisk/info", {"only": "system"}))
+        return str(msgspec.json.decode(answer)["system"]["version"])
+
+    async def set_global(self, name: str, value: str) -> None:
+        """Set a global variable of the dialplan."""
+        query = {"variable": name, "value": value}
+        await self._wait(Request("POST", "asterisk/variable", query))
+
+    async def put_object(self, kind: str, object_id: str, fields: Mapping[str, str]) -> None:
+        """Create or change a PJSIP object (auth, aor, endpoint) by push configuration."""
+        listed = [{"attribute": name, "value": value} for name, value in fields.items()]
+        path = f"asterisk/config/dynamic/res_pjsip/{kind}/{quote(object_id)}"
+        await self._wait(Request("PUT", path, {}, {"fields": listed}))
+
+    async def delete_object(self, kind: str, object_id: str) -> None:
+        """Remove a pushed PJSIP object. One that is not there is no error."""
+        path = f"asterisk/config/dynamic/res_pjsip/{kind}/{quote(object_id)}"
+        try:
+            await self._wait(Request("DELETE", path, {}))
+        except Gone:
+            return
+
+    async def list_endpoints(self, technology: str) -> tuple[events.EndpointInfo, ...]:
+        """Every endpoint of a technology, with its state: online, offline, unknown."""
+        request = Request("GET", f"endpoints/{quote(technology)}", {})
+        try:
+            return _endpoints.decode(await self._wait(request))
+        except Gone:  # 404 while there is not one endpoint
+            return ()
+
+    # -- the application -------------------------------------------------------------
+
+    async def subscribe(self, source: str) -> None:
+        """Have the events of e.g. ``endpoint:PJSIP/ag-101`` sent to the application."""
+        path = f"applications/{quote(self.app)}/subscription"
+        await self._wait(Request("POST", path, {"eventSource": source}))
+
+    async def filter_events(self, types: Iterable[str]) -> None:
+        """Have only these types sent. Asterisk forgets it when the application goes idle."""
+        allowed: list[dict[str, Any]] = [{"type": name} for name in types]
+        path = f"applications/{quote(self.app)}/eventFilter"
+        await self._wait(Request("PUT", path, {}, {"allowed": allowed}))
+
+    async def send_user_event(self, name: str) -> None:
+        """Have Asterisk send this user event back to the application."""
+        query = {"application": self.app}
+        await self._wait(Request("POST", f"events/user/{quote(name)}", query))

@@ -1,0 +1,91 @@
+"""One call's story as it is told: what the journal, the log and the metrics get."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+import uuid_utils
+
+from pln_ivr.ari.events import StasisStart
+from pln_ivr.journal import CallRow
+from pln_ivr.outcomes import ABANDONED_IN, Outcome, Reason, Result, Stage
+
+_DIGITS = frozenset("0123456789+")
+
+
+def clean_number(number: str) -> str:
+    """Only digits and a plus, at most 20: what a SIP header says is anybody's to choose."""
+    return "".join(character for character in number if character in _DIGITS)[:20]
+
+
+@dataclass(slots=True)
+class Call:
+    """One caller's visit. Times are UTC."""
+
+    channel_id: str
+    caller: str
+    dialled: str
+    node: str
+    incarnation: str
+    id: str = field(default_factory=lambda: str(uuid_utils.uuid7()))
+    stage: Stage = Stage.ADMISSION
+    started_at: datetime = field(default_factory=lambda: datetime.now(UTC))
+    answered_at: datetime | None = None
+    notice_heard_at: datetime | None = None
+    queued_at: datetime | None = None
+    offered_at: datetime | None = None
+    talking_at: datetime | None = None
+    ended_at: datetime | None = None
+    queue: str | None = None
+    agent: str | None = None
+    recording: str | None = None
+    recording_seconds: float | None = None
+    outcome: Outcome | None = None
+    cause: int | None = None
+    sequence: int = 0
+
+    @classmethod
+    def arriving(cls, event: StasisStart, node: str, incarnation: str) -> Call:
+        """A call that has just come: Stasis(pln_ivr,call,DIALLED)."""
+        return cls(
+            channel_id=event.channel.id,
+            caller=clean_number(event.channel.caller.number),
+            dialled=clean_number(event.args[1]) if len(event.args) > 1 else "",
+            node=node,
+            incarnation=incarnation,
+        )
+
+    def end_for_gone_caller(self) -> Outcome:
+        """The outcome if the caller leg ended by itself in the present stage."""
+        if self.stage is Stage.TALKING:
+            return Outcome(Result.ANSWERED, Reason.CALLER_HUNG_UP)
+        return Outcome(Result.ABANDONED, ABANDONED_IN[self.stage])
+
+    def row(self) -> CallRow:
+        """The next version of the call's row in the journal."""
+        self.sequence += 1
+        return CallRow(
+            call_id=self.id,
+            sequence=self.sequence,
+            node=self.node,
+            incarnation=self.incarnation,
+            channel_id=self.channel_id,
+            caller=self.caller,
+            dialled=self.dialled,
+            stage=self.stage,
+            started_at=self.started_at,
+            answered_at=self.answered_at,
+            notice_heard_at=self.notice_heard_at,
+            queued_at=self.queued_at,
+            offered_at=self.offered_at,
+            talking_at=self.talking_at,
+            ended_at=self.ended_at,
+            queue=self.queue,
+            agent=self.agent,
+            recording=self.recording,
+            recording_seconds=self.recording_seconds,
+            outcome=self.outcome.result if self.outcome else None,
+            reason=self.outcome.reason if self.outcome else None,
+            cause=self.cause,
+        )

@@ -1,0 +1,184 @@
+"""The journey: one coroutine that takes a call through its stages.
+
+notice → waiting → ringing an agent → talking. It reads like the caller's visit. If the
+caller hangs up, whatever is being awaited is cancelled there and then, and Gone is
+raised; reception ends the call in its one place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Literal
+
+import structlog
+
+from pln_ivr.ari import Channel, Client
+from pln_ivr.calls.call import Call
+from pln_ivr.calls.prompts import Prompts
+from pln_ivr.calls.room import Comfort, WaitingRoom
+from pln_ivr.errors import AriError, AriRefused, AriTimeout, Gone
+from pln_ivr.outcomes import OfferResult, Outcome, Reason, Result, Stage
+from pln_ivr.queues.desk import Desk, Offer
+from pln_ivr.queues.phones import Phones
+from pln_ivr.queues.ringing import Ring, RingTimes, agent_leg, ring
+from pln_ivr.recordings.files import Filed
+from pln_ivr.recordings.recorder import Recorder, recording_name
+
+log = structlog.get_logger("pln_ivr.journey")
+
+JOIN_SECONDS = 3.0
+"""How long two legs may take to enter their bridge."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """The settings that a journey needs."""
+
+    queue: str
+    ring: RingTimes
+    confirm_seconds: float
+    when_unconfirmed: Literal["bridge", "wait"]
+
+
+@dataclass(frozen=True, slots=True)
+class House:
+    """The parts that journeys share."""
+
+    ari: Client
+    prompts: Prompts
+    room: WaitingRoom
+    desk: Desk
+    phones: Phones
+    recorder: Recorder
+    tell: Callable[[Call], None]
+    """Called when a call's story has grown: journal and metrics."""
+
+
+class Journey:
+    """One call's way through the house. `visit` is run once."""
+
+    def __init__(self, house: House, rules: Rules, call: Call, caller: Channel) -> None:
+        self._house = house
+        self._rules = rules
+        self._call = call
+        self._caller = caller
+
+    async def visit(self) -> Outcome:
+        """From admission to the end of the conversation.
+
+        Returns the outcome if the agent's side ended it. Raises Gone if the caller did, and
+        AriError if Asterisk failed us. Safe to cancel: the agent leg and the offer end with it.
+        """
+        async with self._caller.present():
+            await self._greet()
+            return await self._find_agent()
+
+    async def _greet(self) -> None:
+        await self._house.ari.answer(self._caller.id)
+        self._call.answered_at = datetime.now(UTC)
+        self._enter(Stage.NOTICE)
+        if await self._house.prompts.play(self._caller, "notice"):
+            self._call.notice_heard_at = datetime.now(UTC)
+
+    async def _find_agent(self) -> Outcome:
+        house, call = self._house, self._call
+        call.queue = self._rules.queue
+        call.queued_at = datetime.now(UTC)
+        self._enter(Stage.WAITING)
+        async with (
+            house.desk.join(call.id, call.queue) as place,
+            house.room.comfort(self._caller, call.queue) as comfort,
+        ):
+            while True:
+                offer = await house.desk.next_offer(place)
+                outcome = await self._take(offer, comfort)
+                if outcome:
+                    return outcome
+                self._enter(Stage.WAITING)
+
+    async def _take(self, offer: Offer, comfort: Comfort) -> Outcome | None:
+        """Ring the agent and talk; None if it came to nothing and the caller waits on."""
+        call = self._call
+        call.agent, call.offered_at = offer.agent, offer.offered_at
+        self._enter(Stage.RINGING)
+        name = recording_name(call.id, offer.id, offer.offered_at)
+        result = OfferResult.CALLER_GONE
+        answered = talked = False
+        try:
+            async with agent_leg(self._house.ari, offer) as leg:
+                result = await ring(
+                    self._house.ari,
+                    self._house.phones,
+                    offer,
+                    leg,
+                    Ring(self._caller, call.caller, name),
+                    self._rules.ring,
+                )
+                answered = result is OfferResult.ANSWERED
+                if not answered or not await self._connect(leg, name, comfort):
+                    result = OfferResult.FAILED if answered else result
+                    return None
+                talked = True
+                self._house.desk.begin_talking(offer)
+                return await self._talk(leg, name)
+        except AriError:
+            if not self._caller.gone and not talked:
+                result = OfferResult.FAILED
+            raise
+        finally:
+            self._house.desk.settle(offer, result)
+            if talked:
+                self._house.recorder.finish(name, self._filed)
+            elif answered:
+                self._house.recorder.discard(name)
+
+    async def _connect(self, leg: Channel, recording: str, comfort: Comfort) -> bool:
+        """Put caller and agent together; false if that failed and the caller waits on."""
+        confirmed = await self._house.recorder.confirm(recording, self._rules.confirm_seconds)
+        if not confirmed:
+            log.error("recording_unconfirmed", policy=self._rules.when_unconfirmed)
+            if self._rules.when_unconfirmed == "wait":
+                return False
+        await comfort.stop()
+        bridge = self._bridge
+        try:
+            await self._house.ari.create_bridge(bridge, "mixing")
+            await self._house.ari.add_to_bridge(bridge, [self._caller.id, leg.id])
+            for channel in (self._caller, leg):
+                await channel.until_in_bridge(bridge, JOIN_SECONDS)
+        except (Gone, AriRefused, AriTimeout) as error:
+            if self._caller.gone:
+                raise
+            log.warning("agent_not_connected", error=str(error))
+            await self._house.ari.destroy_bridge(bridge)
+            comfort.start()
+            return False
+        return True
+
+    async def _talk(self, leg: Channel, recording: str) -> Outcome:
+        self._call.talking_at = datetime.now(UTC)
+        self._call.recording = self._house.recorder.uri(recording)
+        self._enter(Stage.TALKING)
+        try:
+            hangup = await leg.until_gone()
+        finally:
+            await self._house.ari.destroy_bridge(self._bridge)
+        if hangup.lost:
+            return Outcome(Result.FAILED, Reason.PBX)
+        if hangup.media_lost:
+            return Outcome(Result.ANSWERED, Reason.MEDIA_LOST)
+        return Outcome(Result.ANSWERED, Reason.AGENT_HUNG_UP)
+
+    def _filed(self, filed: Filed) -> None:
+        self._call.recording_seconds = filed.seconds
+        self._house.tell(self._call)
+
+    def _enter(self, stage: Stage) -> None:
+        self._call.stage = stage
+        self._house.tell(self._call)
+
+    @property
+    def _bridge(self) -> str:
+        return f"talk-{self._call.id}"

@@ -1,0 +1,306 @@
+"""Prompts as files: texts in a TOML file, spoken by espeak-ng, made fit by sox.
+
+Each prompt becomes ``<name>.alaw``: headerless A-law, 8 kHz, mono, what Asterisk sends
+to a trunk without transcoding. A studio recording of the same name replaces the
+synthesised voice and gets the same levels.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+import tomllib
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from pln_ivr.errors import PromptError
+
+REQUIRED = (
+    "notice",
+    "please-wait",
+    "agent-ready",
+    "agent-away",
+    "agent-unknown",
+    "apology",
+    "all-busy",
+)
+STUDIO_FORMATS = ("wav", "flac", "alaw")
+BYTES_PER_SECOND = 8000
+SHORTEST_SECONDS = 0.4  # with the 0.2 s of silence at the ends: less holds no speech
+TOOL_SECONDS = 120.0
+MANIFEST = ".manifest.json"
+ALAW = ("-t", "raw", "-e", "a-law", "-b", "8", "-r", "8000", "-c", "1")
+PACKAGES = {"espeak-ng": "espeak-ng", "sox": "sox"}
+
+# Level first, so that the filters' overshoot cannot clip; the telephone's band; the
+# silence at both ends cut to 100 ms; the peak at -3 dB last, after all that moves it.
+_CUT = ("silence", "1", "0.02", "0.5%", "reverse")
+EFFECTS = (
+    *("gain", "-n", "-9", "highpass", "300", "lowpass", "3400", "rate", "-h", "8000"),
+    *("gain", "-n", "-3", *_CUT, *_CUT, "pad", "0.1", "0.1"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Voice:
+    """How espeak-ng speaks."""
+
+    name: str = "id"
+    speed: int = 145  # words a minute
+    pitch: int = 42  # 0 to 99
+
+
+@dataclass(frozen=True, slots=True)
+class Prompts:
+    """The texts file, validated."""
+
+    path: Path
+    voice: Voice
+    texts: Mapping[str, str]  # name -> text, whitespace folded
+
+
+@dataclass(frozen=True, slots=True)
+class BuildReport:
+    """What ``build_prompts`` did. The tuples hold names, ``seconds`` every prompt's length."""
+
+    built: tuple[str, ...]  # written now, by the voice or from the studio
+    unchanged: tuple[str, ...]
+    studio: tuple[str, ...]  # of all these, the ones that are studio recordings
+    ignored: tuple[str, ...]  # files in the studio folder that are no prompt's: a typing error?
+    seconds: Mapping[str, float]
+
+
+def load_texts(path: str | Path) -> Prompts:
+    """Read and validate the texts file. Raises PromptError naming the file and the key."""
+    path = Path(path)
+    try:
+        data = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise PromptError(f"{path}: cannot read the prompts' texts: {error.strerror}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise PromptError(f"{path}: not a TOML file in UTF-8: {error}") from None
+    unknown = sorted(set(data) - {"voice", "prompts"})
+    if unknown:
+        raise PromptError(f"{path}: {unknown[0]}: unknown; only [voice] and [prompts] belong here")
+    return Prompts(path, _voice(path, data.get("voice", {})), _texts(path, data.get("prompts")))
+
+
+def _voice(path: Path, data: Any) -> Voice:
+    if not isinstance(data, dict):
+        raise PromptError(f"{path}: voice: must be a table, [voice]")
+    unknown = sorted(set(data) - {"name", "speed", "pitch"})
+    if unknown:
+        raise PromptError(f"{path}: voice.{unknown[0]}: unknown; name, speed and pitch can be set")
+    voice = Voice(**data)
+    if not isinstance(voice.name, str) or not re.fullmatch(r"[A-Za-z0-9][\w+/-]*", voice.name):
+        raise PromptError(f'{path}: voice.name: must be a voice of espeak-ng, e.g. "id"')
+    for key, lowest, highest in (("speed", 80, 300), ("pitch", 0, 99)):
+        value = getattr(voice, key)
+        if type(value) is not int or not lowest <= value <= highest:
+            raise PromptError(f"{path}: voice.{key}: must be a number from {lowest} to {highest}")
+    return voice
+
+
+def _texts(path: Path, data: Any) -> dict[str, str]:
+    if not isinstance(data, dict):
+        raise PromptError(f"{path}: prompts: missing; must be a table of texts, [prompts]")
+    texts = {}
+    for name, text in data.items():
+        if not re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", name):
+            raise PromptError(f"{path}: prompts.{name}: use small letters, digits and hyphens")
+        if not isinstance(text, str) or not text.strip():
+            raise PromptError(f"{path}: prompts.{name}: must be a text to speak, in quotes")
+        texts[name] = " ".join(text.split())
+    missing = [name for name in REQUIRED if name not in texts]
+    if missing:
+        raise PromptError(f"{path}: prompts.{missing[0]}: missing; write the text of this prompt")
+    return texts
+
+
+def build_prompts(texts: Prompts, out: str | Path, studio: str | Path | None = None) -> BuildReport:
+    """Make ``<out>/<name>.alaw`` for every prompt; those that have not changed are kept.
+
+    Each file appears whole or not at all, so this may run beside a live Asterisk. Blocks
+    for a fraction of a second a prompt. Raises PromptError: a tool is missing, a studio
+    recording is not audio, the folder cannot be written.
+    """
+    out = Path(out)
+    recordings, ignored = _studio_files(texts, None if studio is None else Path(studio))
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        manifest = _read_manifest(out / MANIFEST)
+        built: list[str] = []
+        for name in texts.texts:
+            source = recordings.get(name)
+            fingerprint = _fingerprint(texts, name, source)
+            target = out / f"{name}.alaw"
+            if manifest.get(name) == [fingerprint, _digest(target)]:
+                continue
+            _build_one(texts, name, source, target)
+            built.append(name)
+            manifest[name] = [fingerprint, _digest(target)]
+            _write_atomically(out / MANIFEST, json.dumps(manifest, indent=1).encode())
+        seconds = {name: duration_seconds(out / f"{name}.alaw") for name in texts.texts}
+    except OSError as error:
+        raise PromptError(
+            f"{error.filename or out}: cannot build prompts here: {error.strerror}; "
+            "check the folder and its permissions"
+        ) from error
+    return BuildReport(
+        built=tuple(built),
+        unchanged=tuple(name for name in texts.texts if name not in built),
+        studio=tuple(name for name in texts.texts if name in recordings),
+        ignored=ignored,
+        seconds=seconds,
+    )
+
+
+def missing_prompts(texts: Prompts, folder: str | Path) -> list[str]:
+    """Names of the prompts that are not in ``folder``, or are empty or not readable."""
+    missing = []
+    for name in texts.texts:
+        try:
+            with (Path(folder) / f"{name}.alaw").open("rb") as file:
+                usable = bool(file.read(1))
+        except OSError:
+            usable = False
+        if not usable:
+            missing.append(name)
+    return missing
+
+
+def duration_seconds(path: str | Path) -> float:
+    """How long a built prompt plays. Raises OSError when it is not there."""
+    return Path(path).stat().st_size / BYTES_PER_SECOND
+
+
+def _studio_files(texts: Prompts, studio: Path | None) -> tuple[dict[str, Path], tuple[str, ...]]:
+    if studio is None:
+        return {}, ()
+    try:
+        files = sorted(file for file in studio.iterdir() if not file.name.startswith("."))
+    except OSError as error:
+        raise PromptError(
+            f"{studio}: cannot read the folder of studio recordings: {error.strerror}"
+        ) from None
+    found: dict[str, Path] = {}
+    ignored = []
+    for file in files:
+        if file.stem not in texts.texts or file.suffix.lower()[1:] not in STUDIO_FORMATS:
+            ignored.append(file.name)
+        elif file.stem in found:
+            other = found[file.stem].name
+            raise PromptError(f"{file}: {other} is there as well; keep one recording of a prompt")
+        else:
+            found[file.stem] = file
+    return found, tuple(ignored)
+
+
+def _build_one(texts: Prompts, name: str, source: Path | None, target: Path) -> None:
+    """Write ``target`` from the studio's file or the voice, by a rename."""
+    with tempfile.TemporaryDirectory(prefix=".build-", dir=target.parent) as folder:
+        made = Path(folder) / "made.alaw"
+        if source is None:
+            spoken = Path(folder) / "spoken.wav"
+            voice = texts.voice
+            options = ["-v", voice.name, "-s", str(voice.speed), "-p", str(voice.pitch)]
+            # By standard input: a text that begins with a hyphen is no option.
+            _run(
+                f"{texts.path}: prompts.{name}",
+                ["espeak-ng", *options, "-b", "1", "--stdin", "-w", str(spoken)],
+                texts.texts[name],
+            )
+            _run(f"{texts.path}: prompts.{name}", _sox([str(spoken)], made))
+        else:
+            _run(f"{source}: not usable audio", _sox(_studio_input(source), made))
+        if not made.exists() or duration_seconds(made) < SHORTEST_SECONDS:
+            raise PromptError(
+                f"{source or texts.path}: prompts.{name}: no speech in it; "
+                + ("record it again" if source else "write a longer text")
+            )
+        made.chmod(0o644)  # Asterisk reads it as another user
+        made.replace(target)
+
+
+def _sox(source: list[str], made: Path) -> list[str]:
+    # -R: the same input gives the same bytes. Channels are mixed before anything else.
+    return ["sox", "-R", *source, *ALAW, str(made), "remix", "-", *EFFECTS]
+
+
+def _studio_input(source: Path) -> list[str]:
+    if source.suffix.lower() != ".alaw":
+        return ["-t", source.suffix.lower()[1:], str(source)]
+    # Any bytes are A-law; find at least the files that are plainly something else.
+    head = source.read_bytes()[:4096]
+    if head.startswith((b"RIFF", b"fLaC", b"OggS", b"ID3", b".snd", b"FORM")):
+        raise PromptError(f"{source}: not usable audio: not headerless A-law; give it its own name")
+    if not head or all(byte in b"\t\r\n" or 32 <= byte < 127 for byte in head):
+        raise PromptError(
+            f"{source}: not usable audio: {'a text' if head else 'the file is empty'}"
+        )
+    return [*ALAW, str(source)]
+
+
+def _run(what: str, command: list[str], text: str | None = None) -> None:
+    """Run a tool. Raises PromptError that begins with ``what`` and quotes the tool."""
+    tool = command[0]
+    if shutil.which(tool) is None:
+        raise PromptError(f"{tool} is not installed: apt install {PACKAGES[tool]}")
+    try:
+        done = subprocess.run(
+            command, input=text, capture_output=True, text=True, timeout=TOOL_SECONDS, check=False
+        )
+    except subprocess.TimeoutExpired:
+        raise PromptError(f"{what}: {tool} did not end in {TOOL_SECONDS:.0f} s") from None
+    if done.returncode != 0:
+        lines = [line for line in done.stderr.splitlines() if line.strip()]
+        detail = lines[-1].strip() if lines else f"{tool} ended with {done.returncode}"
+        if "no handler for" in detail:
+            detail += "; apt install libsox-fmt-base"
+        raise PromptError(f"{what}: {detail}")
+
+
+def _fingerprint(texts: Prompts, name: str, source: Path | None) -> str:
+    """A digest of everything that a prompt's audio depends on."""
+    parts: list[object] = [EFFECTS, ALAW]
+    if source is None:
+        parts += [texts.texts[name], asdict(texts.voice)]
+    else:
+        parts += [source.suffix.lower(), _digest(source)]
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+
+
+def _digest(path: Path) -> str | None:
+    """SHA-256 of a file; None when there is none."""
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    except FileNotFoundError:
+        return None
+
+
+def _read_manifest(path: Path) -> dict[str, Any]:
+    """The manifest of an earlier build; a damaged one only costs building again."""
+    try:
+        data = json.loads(path.read_bytes())
+    except (FileNotFoundError, ValueError):
+        return {}
+    return data if isinstance(data, dict) else {}
+
+
+def _write_atomically(path: Path, content: bytes) -> None:
+    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
+    try:
+        temporary.write_bytes(content)
+        temporary.replace(path)
+    except BaseException:
+        with suppress(OSError):
+            temporary.unlink()
+        raise

@@ -1,0 +1,120 @@
+"""The waiting room: where callers hear music until an agent is there.
+
+One holding bridge per queue, whose music one player feeds to all: 720 callers cost
+little more than their own packets.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Coroutine, Mapping
+from contextlib import asynccontextmanager
+from typing import Any
+
+import structlog
+
+from pln_ivr.ari import Channel, Client
+from pln_ivr.calls.prompts import Prompts
+from pln_ivr.errors import AriError, Gone
+
+log = structlog.get_logger("pln_ivr.room")
+
+ENTER_SECONDS = 5.0
+RETRY_SECONDS = 1.0
+
+
+class WaitingRoom:
+    """The holding bridges. `music` is the class of music on hold by queue."""
+
+    def __init__(self, ari: Client, prompts: Prompts, music: Mapping[str, str]) -> None:
+        self._ari = ari
+        self._prompts = prompts
+        self._music = music
+
+    async def prepare(self) -> None:
+        """Make each queue's bridge and start its music; existing ones stay. Raises AriError."""
+        for queue in self._music:
+            await self._prepare(queue)
+
+    async def _prepare(self, queue: str) -> None:
+        await self._ari.create_bridge(self._bridge(queue), "holding")
+        await self._ari.start_music(self._bridge(queue), self._music[queue])
+
+    @asynccontextmanager
+    async def comfort(self, caller: Channel, queue: str) -> AsyncIterator[Comfort]:
+        """Tell the caller to wait, then music, in the background of the body."""
+        comfort = Comfort(self, self._prompts, caller, queue)
+        comfort.start()
+        try:
+            yield comfort
+        finally:
+            await comfort.stop()
+
+    async def enter(self, caller: Channel, queue: str) -> None:
+        """Let the caller hear the queue's music. Raises AriError. Seen through if cancelled."""
+        await _see_through(self._enter(caller, queue))
+
+    async def _enter(self, caller: Channel, queue: str) -> None:
+        try:
+            await self._ari.add_to_bridge(self._bridge(queue), [caller.id])
+        except Gone:
+            if caller.gone:
+                raise
+            await self._prepare(queue)  # it is the bridge that has gone: Asterisk is a new one
+            await self._ari.add_to_bridge(self._bridge(queue), [caller.id])
+        await caller.until_in_bridge(self._bridge(queue), ENTER_SECONDS)
+
+    @staticmethod
+    def _bridge(queue: str) -> str:
+        return f"wait-{queue}"
+
+
+class Comfort:
+    """What one waiting caller hears. Stopped before the caller is moved anywhere else."""
+
+    def __init__(self, room: WaitingRoom, prompts: Prompts, caller: Channel, queue: str) -> None:
+        self._room = room
+        self._prompts = prompts
+        self._caller = caller
+        self._queue = queue
+        self._told_to_wait = False
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Begin, or begin again: who was told to wait before hears music at once."""
+        self._task = asyncio.create_task(self._run(), name=f"comfort {self._caller.id}")
+
+    async def stop(self) -> None:
+        """End it: afterwards no request of it is under way and no prompt plays."""
+        if self._task:
+            self._task.cancel()
+            await asyncio.wait({self._task})
+            self._task = None
+
+    async def _run(self) -> None:
+        while True:
+            try:
+                if not self._told_to_wait:
+                    self._told_to_wait = True
+                    await self._prompts.play(self._caller, "please-wait")
+                await self._room.enter(self._caller, self._queue)
+                return
+            except AriError as error:
+                if self._caller.gone:
+                    return
+                log.warning("caller_not_in_room", error=str(error))
+            await asyncio.sleep(RETRY_SECONDS)
+
+
+async def _see_through(work: Coroutine[Any, Any, None]) -> None:
+    """Run to its end even if cancelled meanwhile; the cancellation is delivered after it.
+
+    For requests whose order at Asterisk matters: a cancelled request may still arrive,
+    and then after the one that was sent next.
+    """
+    task = asyncio.ensure_future(work)
+    try:
+        await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait({task})
+        raise

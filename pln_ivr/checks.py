@@ -1,0 +1,115 @@
+"""`pln-ivr check`: is everything there that serving needs? Changes nothing anywhere."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from pln_ivr.ari import connect
+from pln_ivr.calls.prompt_files import load_texts, missing_prompts
+from pln_ivr.config import Settings, load
+from pln_ivr.errors import AriError, AriRefused, PlnIvrError
+from pln_ivr.journal import JournalReader
+from pln_ivr.queues.roster import load_roster
+
+MINIMUM_ASTERISK = (22, 5)
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """One thing that was looked at."""
+
+    subject: str
+    ok: bool
+    text: str
+
+
+class _NoMeter:
+    def event(self, type_: str) -> None: ...
+
+    def request(self, method: str, transport: str, result: str) -> None: ...
+
+
+async def check_all(config: Path | None) -> list[Verdict]:
+    """Look at each thing; without settings there is nothing else to look at. Never raises."""
+    try:
+        settings = load(config)
+    except PlnIvrError as error:
+        return [Verdict("settings", False, str(error))]
+    return [
+        Verdict("settings", True, f"{config or 'the defaults'}, environment included"),
+        _roster(settings),
+        _prompts(settings),
+        await asyncio.to_thread(_journal, settings),
+        _recordings(settings),
+        await _asterisk(settings),
+    ]
+
+
+def _roster(settings: Settings) -> Verdict:
+    path = settings.agents.roster
+    try:
+        roster = load_roster(path, settings.queues.names.keys())
+    except PlnIvrError as error:
+        return Verdict("roster", False, str(error))
+    if path.stat().st_mode & 0o004:
+        return Verdict("roster", False, f"{path}: everybody can read the secrets; chmod 640 {path}")
+    return Verdict("roster", bool(roster), f"{path}: {len(roster)} agents")
+
+
+def _prompts(settings: Settings) -> Verdict:
+    folder = settings.prompts.folder
+    try:
+        missing = missing_prompts(load_texts(settings.prompts.texts), folder)
+    except PlnIvrError as error:
+        return Verdict("prompts", False, str(error))
+    if missing:
+        cure = "build them with pln-ivr prompts build"
+        return Verdict("prompts", False, f"{folder}: missing {', '.join(missing)}; {cure}")
+    return Verdict("prompts", True, f"{folder}: all there")
+
+
+def _journal(settings: Settings) -> Verdict:
+    try:
+        with JournalReader(settings.journal.url) as reader:
+            reader.last_calls(1)
+    except PlnIvrError as error:
+        return Verdict("journal", False, str(error))
+    return Verdict("journal", True, "can be read")
+
+
+def _recordings(settings: Settings) -> Verdict:
+    for key, folder in (
+        ("recordings.spool", settings.recordings.spool),
+        ("recordings.folder", settings.recordings.folder),
+    ):
+        place = folder if folder.exists() else folder.absolute().parent
+        if not os.access(place, os.R_OK | os.W_OK | os.X_OK):
+            return Verdict("recordings", False, f"{key}: {folder} cannot be written by this user")
+    return Verdict("recordings", True, f"spool {settings.recordings.spool}")
+
+
+async def _asterisk(settings: Settings) -> Verdict:
+    ari = settings.ari
+    try:
+        async with connect(
+            ari.url,
+            user=ari.user,
+            password=ari.password.get_secret_value(),
+            app=ari.app,
+            meter=_NoMeter(),
+        ) as client:
+            version = await client.version()
+    except AriRefused as error:
+        if error.status == 401:
+            cure = "ari.user and ari.password must match ari.conf"
+            return Verdict("asterisk", False, f"{ari.url}: wrong password; {cure}")
+        return Verdict("asterisk", False, f"{ari.url}: {error}")
+    except AriError as error:
+        return Verdict("asterisk", False, f"{ari.url}: {error}; is Asterisk running there?")
+    numbers = tuple(int(part) for part in version.split("~")[0].split(".")[:2] if part.isdigit())
+    if numbers < MINIMUM_ASTERISK:
+        return Verdict("asterisk", False, f"{ari.url}: version {version}; 22.5 or later is needed")
+    return Verdict("asterisk", True, f"{ari.url}: version {version}")

@@ -1,0 +1,136 @@
+"""The command line: arguments, exit codes, and one line with the cure for each error."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from dataclasses import asdict
+from enum import IntEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+import uvloop
+from rich.console import Console
+from rich.table import Table
+
+from pln_ivr import __version__, app, checks
+from pln_ivr.calls.prompt_files import build_prompts, load_texts
+from pln_ivr.config import Settings, load
+from pln_ivr.errors import ConfigError, PlnIvrError
+from pln_ivr.journal import CallRow, JournalReader
+from pln_ivr.logs import set_up
+
+
+class Exit(IntEnum):
+    """Exit codes."""
+
+    OK = 0
+    FAILED = 1
+    WRONG_SETTING = 2  # also what typer uses for wrong arguments
+
+
+cli = typer.Typer(
+    help="The ARI application behind 123.", no_args_is_help=True, pretty_exceptions_enable=False
+)
+prompts_cli = typer.Typer(help="What callers hear.", no_args_is_help=True)
+cli.add_typer(prompts_cli, name="prompts")
+
+ConfigFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--config", "-c", envvar="PLN_IVR_CONFIG", help="TOML file; without it the defaults."
+    ),
+]
+
+
+@cli.command()
+def serve(config: ConfigFile = None) -> None:
+    """Take calls until SIGTERM, then drain. SIGHUP reloads the roster."""
+    settings = load(config)
+    set_up(settings.log)
+    uvloop.run(app.run(settings))
+
+
+@cli.command()
+def check(config: ConfigFile = None) -> None:
+    """Check settings, roster, prompts and the connection to Asterisk, each with a verdict."""
+    verdicts = asyncio.run(checks.check_all(config))
+    for verdict in verdicts:
+        print(f"{'ok  ' if verdict.ok else 'FAIL'}  {verdict.subject}: {verdict.text}")
+    if not all(verdict.ok for verdict in verdicts):
+        raise typer.Exit(Exit.FAILED)
+
+
+@cli.command()
+def calls(
+    config: ConfigFile = None,
+    last: Annotated[int, typer.Option(min=1, help="How many.")] = 20,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
+) -> None:
+    """The last calls from the journal, newest first. Callers' numbers are masked."""
+    with JournalReader(load(config).journal.url) as reader:
+        rows = reader.last_calls(last)
+    if as_json:
+        for row in rows:
+            print(json.dumps(asdict(row) | {"caller": masked(row.caller)}, default=str))
+    else:
+        Console().print(_table(rows))
+
+
+@prompts_cli.command("build")
+def prompts_build(
+    config: ConfigFile = None,
+    out: Annotated[Path | None, typer.Option(help="Folder; default prompts.folder.")] = None,
+    texts: Annotated[Path | None, typer.Option(help="Texts; default prompts.texts.")] = None,
+    studio: Annotated[Path | None, typer.Option(help="Studio recordings.")] = None,
+) -> None:
+    """Speak the prompts' texts into the trunk's codec; a studio recording replaces one."""
+    settings = load(config).prompts
+    folder = out or settings.folder
+    report = build_prompts(load_texts(texts or settings.texts), folder, studio or settings.studio)
+    print(f"{folder}: {report}")
+
+
+@cli.command()
+def version() -> None:
+    """The version of this program."""
+    print(__version__)
+
+
+def masked(number: str) -> str:
+    """A phone number with only its last three digits: enough to recognise, not to call."""
+    return "*" * max(0, len(number) - 3) + number[-3:]
+
+
+def _table(rows: list[CallRow]) -> Table:
+    table = Table("began (UTC)", "caller", "outcome", "reason", "queue", "agent", "s", "recording")
+    for row in rows:
+        seconds = f"{(row.ended_at - row.started_at).total_seconds():.1f}" if row.ended_at else "…"
+        recording = f"{row.recording_seconds:.1f} s" if row.recording_seconds else "-"
+        table.add_row(
+            f"{row.started_at:%Y-%m-%d %H:%M:%S}",
+            masked(row.caller),
+            row.outcome or row.stage,
+            row.reason or "",
+            row.queue or "-",
+            row.agent or "-",
+            seconds,
+            recording if row.recording else "-",
+        )
+    return table
+
+
+def main() -> None:
+    """Run the command line; a mistake of the user's ends with its cure, not a traceback."""
+    try:
+        cli()
+    except PlnIvrError as error:
+        print(f"pln-ivr: {error}", file=sys.stderr)
+        sys.exit(Exit.WRONG_SETTING if isinstance(error, ConfigError) else Exit.FAILED)
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+__all__ = ["Settings", "cli", "main"]

@@ -1,0 +1,232 @@
+"""Settings: one TOML file, then the environment over it; every default stands here.
+
+``PLN_IVR_<SECTION>__<KEY>`` in the environment wins over the file, which wins over the
+defaults below, e.g. ``PLN_IVR_ADMISSION__CAPACITY=360``. Secrets belong in the
+environment. Only this module reads the environment, and only the composition root
+(app) sees the whole; every other part gets its own section.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
+
+from pln_ivr.errors import ConfigError
+
+ENV_PREFIX = "PLN_IVR_"
+Seconds = Annotated[float, Field(gt=0)]
+Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,31}$")]
+
+
+class Section(BaseModel):
+    """Base of every section: immutable, and an unknown key is an error, not a typo kept."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Node(Section):
+    """Which machine this is, among those that may share a journal one day."""
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9-]{1,32}$")] = "pln-1"
+    """Equals Asterisk's systemname."""
+
+
+class Ari(Section):
+    """How Asterisk is reached. ARI belongs on loopback: its password is its only guard."""
+
+    url: Annotated[str, Field(pattern=r"^https?://[^/]+$")] = "http://127.0.0.1:8088"
+    user: str = "pln_ivr"
+    password: SecretStr = SecretStr("")
+    app: Name | Literal["pln_ivr"] = "pln_ivr"
+    request_seconds: Seconds = 5.0
+    """Deadline of one request."""
+    watchdog_seconds: Seconds = 5.0
+    """How often the event stream is proven alive; a silent one is dropped after as long again."""
+    reconnect_max_seconds: Seconds = 5.0
+    """The longest pause between two attempts to reconnect."""
+    connections: Annotated[int, Field(ge=1, le=400)] = 64
+    """HTTP connections kept open; stays below http.conf's sessionlimit."""
+
+
+class Admission(Section):
+    """How many calls at once, and how the next one is turned away."""
+
+    capacity: Annotated[int, Field(ge=0, le=100_000)] = 720
+    """Seats. The 721st caller is rejected (press reports on 123, 2018 and 2019)."""
+    reject_cause: Literal[17, 34, 42] = 17
+    """Q.850 cause of a rejection: 17 gives SIP 486, 34 and 42 give 503."""
+
+
+class Prompts(Section):
+    """Recorded audio that callers and agents hear."""
+
+    texts: Path = Path("asterisk-conf/prompts/id.toml")
+    """What is said: one file, from which the audio is built."""
+    folder: Path = Path("/var/lib/asterisk/sounds/id/pln")
+    """Where `pln-ivr prompts build` puts the audio and Asterisk finds it as sound:pln/NAME."""
+    studio: Path | None = None
+    """Folder of studio recordings; one named like a prompt replaces the synthesised one."""
+    margin_seconds: Seconds = 5.0
+    """How long past its own length a prompt may take before the call goes on without it."""
+
+
+class Queue(Section):
+    """A named line of waiting calls."""
+
+    music: Name = "default"
+    """Class in musiconhold.conf that waiting callers hear."""
+
+
+class Queues(Section):
+    """The lines, and the one that a caller joins."""
+
+    entry: Name = "umum"
+    names: dict[Name, Queue] = Field(default_factory=lambda: {"umum": Queue()})
+
+
+class Agents(Section):
+    """People at phones, and how long their phones may ring."""
+
+    roster: Path = Path("roster.toml")
+    ring_deadline_seconds: Annotated[float, Field(gt=0, le=120)] = 11.0
+    """The offer is withdrawn this long after the phone began to ring: the end of the third
+    ring at Indonesia's cadence of 1 s on, 4 s off (rings start at 0, 5 and 10 s)."""
+    dial_deadline_seconds: Annotated[float, Field(gt=0, le=60)] = 4.0
+    """How long a phone may take to begin to ring before it counts as unreachable."""
+    unreachable_pause_seconds: Seconds = 10.0
+    """No offer goes to an agent's phone for this long after it could not be reached."""
+    codec: Literal["alaw", "ulaw"] = "alaw"
+    """Preferred at the agents' phones; the trunk's own, so that nothing is transcoded."""
+
+
+class Recordings(Section):
+    """Every conversation is recorded, both parties on channels of their own."""
+
+    spool: Path = Path("/var/spool/asterisk/monitor")
+    """Asterisk's monitor folder as this program sees it."""
+    folder: Path = Path("recordings")
+    """The archive: yyyy/mm/dd/CALL/OFFER.wav below it."""
+    confirm_seconds: Seconds = 2.0
+    """How long to wait for the proof that a recording runs before the policy decides."""
+    when_unconfirmed: Literal["bridge", "wait"] = "bridge"
+    """bridge: talk anyway, with an alarm. wait: the caller goes back to the head of the line."""
+
+
+class Journal(Section):
+    """The database of what happened."""
+
+    url: str = "sqlite:///journal.db"
+    buffer_rows: Annotated[int, Field(ge=100)] = 100_000
+    """Rows kept in memory while the database is away; past that they go to the log."""
+    flush_seconds: Seconds = 10.0
+    """How long stopping may wait for the last batch."""
+
+
+class Console(Section):
+    """Our own HTTP server: /metrics, /healthz, /readyz."""
+
+    bind: str = "127.0.0.1"
+    port: Annotated[int, Field(ge=0, le=65535)] = 8080
+
+
+class Drain(Section):
+    """What SIGTERM does: no new calls, and conversations may finish until the deadline."""
+
+    deadline_seconds: Annotated[float, Field(ge=0)] = 300.0
+
+
+class Log(Section):
+    """Log lines go to standard output."""
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    format: Literal["json", "console"] = "json"
+
+
+class Settings(BaseSettings):
+    """All settings. Build one with `load`."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=ENV_PREFIX, env_nested_delimiter="__", frozen=True, extra="forbid"
+    )
+
+    node: Node = Node()
+    ari: Ari = Ari()
+    admission: Admission = Admission()
+    prompts: Prompts = Prompts()
+    queues: Queues = Queues()
+    agents: Agents = Agents()
+    recordings: Recordings = Recordings()
+    journal: Journal = Journal()
+    console: Console = Console()
+    drain: Drain = Drain()
+    log: Log = Log()
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """The environment over the file; no .env and no secrets folder behind one's back."""
+        del settings_cls, dotenv_settings, file_secret_settings
+        return env_settings, init_settings
+
+
+def load(path: Path | None) -> Settings:
+    """Read the settings from `path` (may be None: defaults) and the environment.
+
+    Raises ConfigError with one line for each wrong key, naming it and what would be right.
+    """
+    file_values = _read_toml(path) if path else {}
+    _refuse_unknown_environment()
+    try:
+        settings = Settings(**file_values)
+    except ValidationError as error:
+        raise ConfigError(_explain(error, path)) from None
+    if settings.queues.entry not in settings.queues.names:
+        known = ", ".join(sorted(settings.queues.names))
+        raise ConfigError(
+            f"queues.entry: there is no queue {settings.queues.entry!r}; queues.names has: {known}"
+        )
+    return settings
+
+
+def _read_toml(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ConfigError(f"{path}: no such file; name an existing one with --config") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: cannot be read: {error}") from None
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{path}: not valid TOML: {error}") from None
+
+
+def _refuse_unknown_environment() -> None:
+    """A misspelt section in the environment would otherwise be ignored in silence."""
+    for name in os.environ:
+        section, nested, _ = name.removeprefix(ENV_PREFIX).partition("__")
+        if name.startswith(ENV_PREFIX) and nested and section.lower() not in Settings.model_fields:
+            known = ", ".join(s.upper() for s in Settings.model_fields)
+            raise ConfigError(f"environment {name}: no such section; there are: {known}")
+
+
+def _explain(error: ValidationError, path: Path | None) -> str:
+    """One line per wrong key, without the value, which may be a secret."""
+    lines = []
+    for item in error.errors(include_url=False, include_input=False):
+        key = ".".join(str(part) for part in item["loc"])
+        lines.append(f"{path or 'settings'}: {key}: {item['msg']}")
+    return "\n".join(lines)

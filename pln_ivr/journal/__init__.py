@@ -1,0 +1,23 @@
+"""The journal: the database of what happened.
+
+``writer`` takes rows from the event loop and stores them from a thread of its own,
+``reader`` answers questions, ``records`` are the rows, ``schema`` the tables.
+"""
+
+from __future__ import annotations
+
+from pln_ivr.journal.reader import JournalReader
+from pln_ivr.journal.records import AgentStateRow, CallRow, OfferRow, Row
+from pln_ivr.journal.writer import JournalLog, JournalWriter, Limits, open_journal
+
+__all__ = [
+    "AgentStateRow",
+    "CallRow",
+    "JournalLog",
+    "JournalReader",
+    "JournalWriter",
+    "Limits",
+    "OfferRow",
+    "Row",
+    "open_journal",
+]

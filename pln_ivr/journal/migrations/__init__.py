@@ -1,0 +1,1 @@
+"""The journal's migrations, one module a revision; ``schema.upgrade`` runs them."""

@@ -1,0 +1,249 @@
+"""The journal's tables, and how a database is opened and brought up to date.
+
+SQLite and PostgreSQL are served by the same code. The tables here say what the
+newest migration leaves behind; a test compares the two.
+
+There are no foreign keys: rows arrive in any order, and a lost call row must not take
+its offers with it.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.engine import URL, Connection, Dialect, Engine, make_url
+from sqlalchemy.types import TypeDecorator
+
+from pln_ivr.errors import JournalError
+from pln_ivr.journal.records import AgentStateRow, CallRow, OfferRow, Row
+
+MIGRATIONS = Path(__file__).parent / "migrations"
+EXAMPLE = "sqlite:////var/lib/pln_ivr/journal.db"
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """An aware UTC time. SQLite keeps no zone, so it is taken off there and put back."""
+
+    impl = sa.DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("a time without a zone cannot be journalled")
+        return value.astimezone(UTC)
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+metadata = sa.MetaData()
+
+calls = sa.Table(
+    "calls",
+    metadata,
+    sa.Column("call_id", sa.Text, primary_key=True),
+    sa.Column("sequence", sa.BigInteger, nullable=False),
+    sa.Column("node", sa.Text, nullable=False),
+    sa.Column("incarnation", sa.Text, nullable=False),
+    sa.Column("channel_id", sa.Text, nullable=False),
+    sa.Column("caller", sa.Text, nullable=False),
+    sa.Column("dialled", sa.Text, nullable=False),
+    sa.Column("stage", sa.Text, nullable=False),
+    sa.Column("started_at", UtcDateTime, nullable=False),
+    sa.Column("answered_at", UtcDateTime),
+    sa.Column("notice_heard_at", UtcDateTime),
+    sa.Column("queued_at", UtcDateTime),
+    sa.Column("offered_at", UtcDateTime),
+    sa.Column("talking_at", UtcDateTime),
+    sa.Column("ended_at", UtcDateTime),
+    sa.Column("queue", sa.Text),
+    sa.Column("agent", sa.Text),
+    sa.Column("recording", sa.Text),
+    sa.Column("recording_seconds", sa.Double),
+    sa.Column("outcome", sa.Text),
+    sa.Column("reason", sa.Text),
+    sa.Column("cause", sa.Integer),
+    sa.Index("calls_started_at", "started_at"),
+)
+
+offers = sa.Table(
+    "offers",
+    metadata,
+    sa.Column("offer_id", sa.Text, primary_key=True),
+    sa.Column("call_id", sa.Text, nullable=False),
+    sa.Column("sequence", sa.BigInteger, nullable=False),
+    sa.Column("node", sa.Text, nullable=False),
+    sa.Column("queue", sa.Text, nullable=False),
+    sa.Column("agent", sa.Text, nullable=False),
+    sa.Column("offered_at", UtcDateTime, nullable=False),
+    sa.Column("ringing_at", UtcDateTime),
+    sa.Column("ended_at", UtcDateTime),
+    sa.Column("result", sa.Text),
+    sa.Index("offers_call_id", "call_id"),
+)
+
+agent_states = sa.Table(
+    "agent_states",
+    metadata,
+    sa.Column("change_id", sa.Text, primary_key=True),
+    sa.Column("sequence", sa.BigInteger, nullable=False),
+    sa.Column("node", sa.Text, nullable=False),
+    sa.Column("agent", sa.Text, nullable=False),
+    sa.Column("state", sa.Text, nullable=False),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("changed_at", UtcDateTime, nullable=False),
+    sa.Index("agent_states_agent", "agent", "changed_at"),
+)
+
+TABLES: dict[type[Row], sa.Table] = {
+    CallRow: calls,
+    OfferRow: offers,
+    AgentStateRow: agent_states,
+}
+
+
+def parse_url(url: str) -> URL:
+    """Read ``journal.url``. Raises JournalError when it is none that the journal can use."""
+    try:
+        parsed = make_url(url)
+        backend = parsed.get_backend_name()
+    except (sa.exc.ArgumentError, ValueError):
+        # The text may hold a password: it is not repeated.
+        raise JournalError(f"journal.url: not a database URL; write e.g. {EXAMPLE}") from None
+    if backend not in ("sqlite", "postgresql"):
+        raise JournalError(
+            f"journal.url: {backend} is not supported; write a sqlite: or postgresql: URL"
+        )
+    if backend == "sqlite" and parsed.database in (None, "", ":memory:"):
+        raise JournalError(
+            f"journal.url: a database in memory forgets everything; name a file, e.g. {EXAMPLE}"
+        )
+    return parsed
+
+
+def create_engine(url: URL, *, lock_seconds: float = 5.0, read_only: bool = False) -> Engine:
+    """An engine with the journal's settings; connects only when it is used.
+
+    ``lock_seconds`` is how long SQLite waits for another writer and PostgreSQL for a
+    connection. Raises JournalError when the database's driver is not installed.
+    """
+    is_sqlite = url.get_backend_name() == "sqlite"
+    if is_sqlite and read_only:
+        path = Path(str(url.database)).absolute()
+        url = url.set(database=f"file:{_uri_path(path)}", query={"mode": "ro", "uri": "true"})
+    connect_args: dict[str, Any] = (
+        {"timeout": lock_seconds}
+        if is_sqlite
+        else {"connect_timeout": max(2, round(lock_seconds)), "application_name": "pln_ivr"}
+    )
+    try:
+        # hide_parameters: an error's text goes to the log, callers' numbers must not.
+        engine = sa.create_engine(url, connect_args=connect_args, hide_parameters=True)
+    except (ImportError, sa.exc.NoSuchModuleError) as error:
+        raise JournalError(
+            f"journal.url: the driver for {url.drivername} is not installed ({error}); "
+            "for PostgreSQL: pip install 'psycopg[binary]'"
+        ) from None
+    if is_sqlite:
+        _prepare_sqlite(engine, read_only)
+    return engine
+
+
+def _uri_path(path: Path) -> str:
+    return path.as_uri().removeprefix("file://")
+
+
+def _prepare_sqlite(engine: Engine, read_only: bool) -> None:
+    @sa.event.listens_for(engine, "connect")
+    def _connected(connection: Any, _record: object) -> None:
+        # Python's driver would begin transactions late and leave DDL outside of them.
+        connection.isolation_level = None
+        if read_only:
+            return
+        connection.execute("PRAGMA journal_mode=WAL")
+        # A commit every 0.2 s can afford an fsync: nothing is lost in a power cut.
+        connection.execute("PRAGMA synchronous=FULL")
+
+    @sa.event.listens_for(engine, "begin")
+    def _begun(connection: Connection) -> None:
+        # IMMEDIATE waits for another writer at the start, not half-way through.
+        connection.exec_driver_sql("BEGIN" if read_only else "BEGIN IMMEDIATE")
+
+
+def upgrade(engine: Engine) -> None:
+    """Create or migrate the database to this version, in one transaction.
+
+    Raises JournalError when it cannot be opened or written, or belongs to a newer version.
+    """
+    name = engine.url.render_as_string(hide_password=True)
+    _check_folder(engine.url)
+    try:
+        with engine.begin() as connection:
+            config = _alembic_config(connection)
+            check_version(connection, config)
+            command.upgrade(config, "head")
+    except sa.exc.DBAPIError as error:
+        raise JournalError(
+            f"journal.url: cannot open {name} for writing: {first_line(error)}; "
+            "check the path or server, its permissions, and that nothing else holds it"
+        ) from error
+
+
+def check_version(connection: Connection, config: Config | None = None) -> None:
+    """Raise JournalError when the database was made by a newer version of pln_ivr."""
+    script = ScriptDirectory.from_config(config or _alembic_config(connection))
+    known = {revision.revision for revision in script.walk_revisions()}
+    unknown = set(MigrationContext.configure(connection).get_current_heads()) - known
+    if unknown:
+        name = connection.engine.url.render_as_string(hide_password=True)
+        raise JournalError(
+            f"journal.url: {name} belongs to a newer pln_ivr (schema {', '.join(sorted(unknown))});"
+            " install that version again or name another database"
+        )
+
+
+def first_line(error: sa.exc.DBAPIError) -> str:
+    """The driver's own words, one line, without the statement."""
+    lines = str(error.orig).strip().splitlines()
+    return lines[0] if lines else type(error.orig).__name__
+
+
+def _check_folder(url: URL) -> None:
+    """SQLite says only "unable to open database file"; say which folder is meant."""
+    if url.get_backend_name() != "sqlite":
+        return
+    folder = Path(str(url.database)).absolute().parent
+    if not folder.is_dir():
+        raise JournalError(f"journal.url: {folder} is not a folder; create it or name another file")
+
+
+def _alembic_config(connection: Connection) -> Config:
+    config = Config()
+    # Config is a ConfigParser underneath: a percent sign in the path must be doubled.
+    config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
+    config.set_main_option("path_separator", "os")
+    config.attributes["connection"] = connection
+    return config
+
+
+def upsert(table: sa.Table, dialect: str) -> sa.Insert:
+    """An insert that replaces a row of the same id, if that is older by its sequence."""
+    (key,) = table.primary_key.columns
+    insert = postgresql.insert(table) if dialect == "postgresql" else sqlite.insert(table)
+    return insert.on_conflict_do_update(
+        index_elements=[key],
+        set_={c.name: insert.excluded[c.name] for c in table.columns if c is not key},
+        where=insert.excluded.sequence > table.c.sequence,
+    )

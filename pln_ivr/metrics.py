@@ -1,0 +1,144 @@
+"""Metrics: the only user of prometheus_client. Labels are closed sets of words.
+
+Names say the unit (seconds, total). Nothing that a caller can choose is ever a label.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping
+
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    generate_latest,
+)
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.process_collector import ProcessCollector
+from prometheus_client.registry import Collector
+
+from pln_ivr.outcomes import REASONS, OfferResult, Outcome
+
+_WAIT_BUCKETS = (1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1800)
+_OFFER_BUCKETS = (0.5, 1, 2, 4, 6, 8, 10, 11, 12, 15, 20, 30)
+_LAG_BUCKETS = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5)
+LAG_PROBE_SECONDS = 0.1
+
+
+class _Groups(Collector):
+    """A gauge with one label, read from the living object when scraped."""
+
+    def __init__(self, name: str, text: str, label: str, read: Callable[[], Mapping[str, float]]):
+        self._name, self._text, self._label, self._read = name, text, label, read
+
+    def collect(self) -> list[GaugeMetricFamily]:
+        """See prometheus_client."""
+        family = GaugeMetricFamily(self._name, self._text, labels=[self._label])
+        for label, value in self._read().items():
+            family.add_metric([label], value)
+        return [family]
+
+
+class Metrics:
+    """All of the program's metrics, in a registry of their own."""
+
+    def __init__(self) -> None:
+        self._registry = CollectorRegistry()
+        ProcessCollector(registry=self._registry)
+        registry = self._registry
+        self._calls = Counter(
+            "pln_ivr_calls", "Calls ended", ["outcome", "reason"], registry=registry
+        )
+        for result, reasons in REASONS.items():
+            for reason in reasons:
+                self._calls.labels(result, reason)
+        self._waiting = Histogram(
+            "pln_ivr_waiting_seconds",
+            "From joining the line to the conversation, or to giving up",
+            ["outcome"],
+            buckets=_WAIT_BUCKETS,
+            registry=registry,
+        )
+        self._talking = Histogram(
+            "pln_ivr_talking_seconds",
+            "Length of conversations",
+            buckets=_WAIT_BUCKETS,
+            registry=registry,
+        )
+        self._offers = Histogram(
+            "pln_ivr_offer_seconds",
+            "From the offer to its end; of an answered one this includes the conversation",
+            ["result"],
+            buckets=_OFFER_BUCKETS,
+            registry=registry,
+        )
+        for offer_result in OfferResult:
+            self._offers.labels(offer_result)
+        self._requests = Counter(
+            "pln_ivr_ari_requests",
+            "Requests to Asterisk",
+            ["method", "transport", "result"],
+            registry=registry,
+        )
+        self._events = Counter(
+            "pln_ivr_ari_events", "Events from Asterisk", ["type"], registry=registry
+        )
+        self._prompts = Counter(
+            "pln_ivr_prompts_failed", "Prompts not played whole", ["prompt"], registry=registry
+        )
+        self._lag = Histogram(
+            "pln_ivr_event_loop_lag_seconds",
+            "How late the event loop woke a sleeper",
+            buckets=_LAG_BUCKETS,
+            registry=registry,
+        )
+
+    def gauge(self, name: str, text: str, read: Callable[[], float]) -> None:
+        """A figure that is read when scraped."""
+        Gauge(name, text, registry=self._registry).set_function(read)
+
+    def groups(
+        self, name: str, text: str, label: str, read: Callable[[], Mapping[str, float]]
+    ) -> None:
+        """Figures by one label, read when scraped."""
+        self._registry.register(_Groups(name, text, label, read))
+
+    def call_ended(
+        self, outcome: Outcome, waited: float | None, talked: float | None
+    ) -> None:
+        """Count a call; `waited` and `talked` in seconds, None if it never came to it."""
+        self._calls.labels(outcome.result, outcome.reason).inc()
+        if waited is not None:
+            self._waiting.labels(outcome.result).observe(waited)
+        if talked is not None:
+            self._talking.observe(talked)
+
+    def offer_ended(self, result: OfferResult, seconds: float) -> None:
+        """Count an offer."""
+        self._offers.labels(result).observe(seconds)
+
+    def event(self, type_: str) -> None:
+        """See ari.client.Meter."""
+        self._events.labels(type_).inc()
+
+    def request(self, method: str, transport: str, result: str) -> None:
+        """See ari.client.Meter."""
+        self._requests.labels(method, transport, result).inc()
+
+    def prompt_failed(self, name: str) -> None:
+        """Count a prompt that was not played whole."""
+        self._prompts.labels(name).inc()
+
+    async def watch_loop(self) -> None:
+        """Measure the event loop's lag until cancelled."""
+        while True:
+            before = time.perf_counter()
+            await asyncio.sleep(LAG_PROBE_SECONDS)
+            self._lag.observe(max(0.0, time.perf_counter() - before - LAG_PROBE_SECONDS))
+
+    def render(self) -> bytes:
+        """The exposition for Prometheus."""
+        return generate_latest(self._registry)

@@ -1,0 +1,92 @@
+"""How a call can end: a closed set of outcomes, each with a bounded set of reasons.
+
+The same words stand in the journal, the log and the metrics, so that a figure on a
+dashboard can be looked up in the journal without a dictionary.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Result(StrEnum):
+    """What became of a call."""
+
+    ANSWERED = "answered"  # caller and agent talked
+    ABANDONED = "abandoned"  # the caller hung up before an agent was there
+    REJECTED = "rejected"  # no seat was given: the caller heard a busy tone
+    FAILED = "failed"  # our side ended it: a fault, not a decision
+
+
+class Reason(StrEnum):
+    """Why. Each reason belongs to one result, see REASONS."""
+
+    CALLER_HUNG_UP = "caller_hung_up"  # answered: the caller ended the conversation
+    AGENT_HUNG_UP = "agent_hung_up"  # answered: the agent did
+    MEDIA_LOST = "media_lost"  # answered: RTP stopped and Asterisk ended it (cause 44)
+
+    BEFORE_ANSWER = "before_answer"  # abandoned: cancelled while we were answering
+    IN_NOTICE = "in_notice"
+    IN_WAITING = "in_waiting"
+    IN_RINGING = "in_ringing"
+
+    FULL = "full"  # rejected: every seat is taken
+    DRAINING = "draining"  # rejected: this node is being stopped
+
+    ERROR = "error"  # failed: a bug; the traceback is in the log with the call id
+    PBX = "pbx"  # failed: Asterisk refused, did not answer in time or went away
+    SHUTDOWN = "shutdown"  # failed: the drain deadline passed with the call still up
+
+
+REASONS: dict[Result, frozenset[Reason]] = {
+    Result.ANSWERED: frozenset({Reason.CALLER_HUNG_UP, Reason.AGENT_HUNG_UP, Reason.MEDIA_LOST}),
+    Result.ABANDONED: frozenset(
+        {Reason.BEFORE_ANSWER, Reason.IN_NOTICE, Reason.IN_WAITING, Reason.IN_RINGING}
+    ),
+    Result.REJECTED: frozenset({Reason.FULL, Reason.DRAINING}),
+    Result.FAILED: frozenset({Reason.ERROR, Reason.PBX, Reason.SHUTDOWN}),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How one call ended."""
+
+    result: Result
+    reason: Reason
+
+    def __post_init__(self) -> None:
+        if self.reason not in REASONS[self.result]:
+            raise ValueError(f"{self.reason} is no reason for {self.result}")
+
+
+class Stage(StrEnum):
+    """Where in its visit a call is. Order of declaration is the order of a full visit."""
+
+    ADMISSION = "admission"
+    NOTICE = "notice"
+    WAITING = "waiting"
+    RINGING = "ringing"
+    TALKING = "talking"
+    ENDED = "ended"
+
+
+ABANDONED_IN: dict[Stage, Reason] = {
+    Stage.ADMISSION: Reason.BEFORE_ANSWER,
+    Stage.NOTICE: Reason.IN_NOTICE,
+    Stage.WAITING: Reason.IN_WAITING,
+    Stage.RINGING: Reason.IN_RINGING,
+}
+
+
+class OfferResult(StrEnum):
+    """What became of one offer of a call to an agent."""
+
+    ANSWERED = "answered"  # the agent picked up and the conversation began
+    MISSED = "missed"  # rang until the deadline: the third-ring rule
+    BUSY = "busy"  # the phone said busy (486, 600)
+    DECLINED = "declined"  # the agent pressed reject (603, 403)
+    UNREACHABLE = "unreachable"  # not registered, no answer from the phone, or never rang
+    CALLER_GONE = "caller_gone"  # the caller hung up while it rang: nobody's fault
+    FAILED = "failed"  # our side: refused by Asterisk, or the recording did not start

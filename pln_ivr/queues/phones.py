@@ -1,0 +1,121 @@
+"""The agents' phones: the one place that knows how Asterisk calls them.
+
+Elsewhere an agent is an extension. Here it is a PJSIP endpoint, pushed to Asterisk from
+the roster, whose events tell whether the phone can be reached. Endpoints are named so
+that no caller's number can equal one: with identification by username such a caller
+would be asked for a password.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+import structlog
+
+from pln_ivr.ari import Client
+from pln_ivr.ari.events import EndpointInfo
+from pln_ivr.errors import AriRefused
+from pln_ivr.queues.roster import Roster, RosterEntry
+
+log = structlog.get_logger("pln_ivr.phones")
+
+_TECHNOLOGY = "PJSIP"
+_PREFIX = "ag-"
+
+
+class Phones(Protocol):
+    """Where an agent's phone is, and how it is kept known to Asterisk."""
+
+    def address(self, extension: str) -> str:
+        """What to dial, for the ARI client only."""
+
+
+class PjsipPhones:
+    """Agents' phones as pushed PJSIP endpoints."""
+
+    def __init__(
+        self, ari: Client, codec: str, on_reachable: Callable[[str, bool], None]
+    ) -> None:
+        self._ari = ari
+        self._codecs = "alaw,ulaw" if codec == "alaw" else "ulaw,alaw"
+        self._on_reachable = on_reachable
+
+    def address(self, extension: str) -> str:
+        """See Phones."""
+        return f"{_TECHNOLOGY}/{_PREFIX}{extension}"
+
+    @staticmethod
+    def extension_of(endpoint: str) -> str | None:
+        """The agent's extension, from an endpoint's name; None if it is no agent's."""
+        extension = endpoint.removeprefix(_PREFIX)
+        return extension if extension != endpoint and extension.isdigit() else None
+
+    async def push(self, roster: Roster) -> None:
+        """Make Asterisk's agents those of the roster, and learn which can be reached.
+
+        Endpoints of agents no longer on the roster are removed. Raises AriError.
+        """
+        for entry in roster.values():
+            await self._push_one(entry)
+        for endpoint in await self._ari.list_endpoints(_TECHNOLOGY):
+            extension = self.extension_of(endpoint.resource)
+            if extension is None:
+                continue
+            if extension in roster:
+                self.endpoint_changed(endpoint)
+            else:
+                await self._remove(endpoint.resource)
+
+    def endpoint_changed(self, endpoint: EndpointInfo) -> None:
+        """Take an endpoint's state from an event or a list."""
+        extension = self.extension_of(endpoint.resource)
+        if endpoint.technology == _TECHNOLOGY and extension:
+            self._on_reachable(extension, endpoint.state == "online")
+
+    async def _push_one(self, entry: RosterEntry) -> None:
+        name = _PREFIX + entry.extension
+        auth = {"auth_type": "userpass", "username": name}
+        if entry.secret:
+            auth["password"] = entry.secret
+        else:
+            auth |= {"auth_type": "md5", "md5_cred": entry.digest}
+        await self._ari.put_object("auth", name, auth)
+        # One phone per agent; a second REGISTER takes over from the first.
+        await self._ari.put_object(
+            "aor",
+            name,
+            {"max_contacts": "1", "remove_existing": "yes", "qualify_frequency": "30"},
+        )
+        await self._ari.put_object(
+            "endpoint",
+            name,
+            {
+                "context": "from-agents",
+                "disallow": "all",
+                "allow": self._codecs,
+                "aors": name,
+                "auth": name,
+                "direct_media": "no",
+                "rtp_symmetric": "yes",
+                "force_rport": "yes",
+                "rewrite_contact": "yes",
+                "rtp_timeout": "30",
+                "language": "id",
+                "callerid": f'"{entry.name.translate(_QUOTES)}" <{entry.extension}>',
+            },
+        )
+        try:
+            await self._ari.subscribe(f"endpoint:{_TECHNOLOGY}/{name}")
+        except AriRefused as error:
+            # Asterisk makes the endpoint visible when it has something to say about it.
+            log.warning("endpoint_not_subscribed", agent=entry.extension, error=str(error))
+
+    async def _remove(self, name: str) -> None:
+        for kind in ("endpoint", "aor", "auth"):
+            await self._ari.delete_object(kind, name)
+        log.info("agent_removed", agent=name.removeprefix(_PREFIX))
+
+
+_QUOTES = str.maketrans({'"': "", "\\": "", "<": "", ">": "", ";": ""})
+"""What would break out of a quoted caller id."""

@@ -1,0 +1,133 @@
+"""Recordings: named, confirmed before people talk, filed after they have.
+
+The agent's leg starts the recording itself (MixMonitor in the dialplan, before the leg
+enters the application), so it runs before the two can hear each other, costs no request
+and goes on if this program dies. Asterisk opens the file as the recording's first act:
+the file there is the proof that it runs.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+import structlog
+
+from pln_ivr.errors import RecordingError
+from pln_ivr.recordings.files import Filed, file_recording
+
+log = structlog.get_logger("pln_ivr.recordings")
+
+ABANDONED_AFTER_SECONDS = 60.0
+"""A raw file that has not grown for so long at our start belongs to no live conversation."""
+
+FILING_AT_ONCE = 2
+TRIES, TRY_SECONDS = 20, 0.5
+"""Asterisk closes the file a moment after the leg's end; until then it may still grow."""
+
+
+def recording_name(call_id: str, offer_id: str, now: datetime) -> str:
+    """Where a recording goes, below the spool and below the archive: date, call, offer."""
+    return f"{now.astimezone(UTC):%Y/%m/%d}/{call_id}/{offer_id}"
+
+
+class Recorder:
+    """The recordings of one node. Its owner runs `run` as a task."""
+
+    def __init__(self, spool: Path, folder: Path) -> None:
+        self._spool = spool
+        self._folder = folder
+        self._tasks: asyncio.TaskGroup | None = None
+        self._slots = asyncio.Semaphore(FILING_AT_ONCE)
+        self.unconfirmed = 0
+        self.unfiled = 0
+        self.filing = 0
+        self._idle = asyncio.Event()
+        self._idle.set()
+
+    async def confirm(self, name: str, seconds: float) -> bool:
+        """Wait until the recording runs; False, counted, if it does not within the deadline."""
+        raw = self._raw(name)
+        deadline = time.monotonic() + seconds
+        while not raw.exists():
+            if time.monotonic() >= deadline:
+                self.unconfirmed += 1
+                return False
+            await asyncio.sleep(0.01)
+        return True
+
+    def uri(self, name: str) -> str:
+        """What the journal's index says: a place in the archive, not a path on this machine."""
+        return f"archive:{name}.wav"
+
+    def finish(self, name: str, done: Callable[[Filed], None]) -> None:
+        """The conversation is over: file its recording in the background, then call `done`."""
+        if self._tasks is None:
+            log.error("recording_left_in_spool", recording=name)
+            return
+        self._tasks.create_task(self._file(name, done))
+
+    def discard(self, name: str) -> None:
+        """The agent answered but nobody talked: there is nothing to keep."""
+        self._raw(name).unlink(missing_ok=True)
+
+    async def run(self) -> None:
+        """Own the filing until cancelled; first file what an earlier run left behind."""
+        async with asyncio.TaskGroup() as self._tasks:
+            for name in await asyncio.to_thread(self._abandoned):
+                log.warning("recording_recovered", recording=name)
+                self.finish(name, lambda _filed: None)
+            try:
+                await asyncio.Event().wait()
+            finally:
+                self._tasks = None
+
+    async def drained(self, seconds: float) -> bool:
+        """Wait until nothing is being filed, at most this long; False if something is."""
+        try:
+            async with asyncio.timeout(seconds):
+                await self._idle.wait()
+        except TimeoutError:
+            return False
+        return True
+
+    async def _file(self, name: str, done: Callable[[Filed], None]) -> None:
+        self.filing += 1
+        self._idle.clear()
+        error: RecordingError | None = None
+        try:
+            for _ in range(TRIES):
+                await asyncio.sleep(TRY_SECONDS)
+                try:
+                    async with self._slots:
+                        filed = await asyncio.to_thread(
+                            file_recording, self._raw(name), self._folder / f"{name}.wav"
+                        )
+                except RecordingError as refused:
+                    error = refused
+                else:
+                    done(filed)
+                    return
+            self.unfiled += 1
+            log.error("recording_not_filed", recording=name, error=str(error))
+        finally:
+            self.filing -= 1
+            if not self.filing:
+                self._idle.set()
+
+    def _raw(self, name: str) -> Path:
+        return self._spool / f"{name}.raw"
+
+    def _abandoned(self) -> list[str]:
+        before = time.time() - ABANDONED_AFTER_SECONDS
+        found = []
+        for raw in self._spool.glob("*/*/*/*/*.raw"):
+            try:
+                if raw.stat().st_mtime < before:
+                    found.append(str(raw.relative_to(self._spool).with_suffix("")))
+            except OSError:
+                continue
+        return found
