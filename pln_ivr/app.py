@@ -60,7 +60,9 @@ class App:
         self.seats = Seats(settings.admission.capacity)
         self.agents = Agents(loop.time, self._agent_changed)
         self.recorder = Recorder(settings.recordings.spool, settings.recordings.folder)
-        self.phones = PjsipPhones(ari, settings.agents.codec, self._reachable)
+        self.phones = PjsipPhones(
+            ari, settings.agents.codec, settings.agents.qualify_seconds, self._reachable
+        )
         self.desk = Desk(
             self.agents,
             LocalReservations(self.agents),

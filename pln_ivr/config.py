@@ -104,6 +104,9 @@ class Agents(Section):
     """How long a phone may take to begin to ring before it counts as unreachable."""
     unreachable_pause_seconds: Seconds = 10.0
     """No offer goes to an agent's phone for this long after it could not be reached."""
+    qualify_seconds: Annotated[int, Field(ge=0, le=3600)] = 30
+    """How often Asterisk asks each phone whether it is there (OPTIONS); 0 asks never, and then
+    a phone counts as reachable while it is registered."""
     codec: Literal["alaw", "ulaw"] = "alaw"
     """Preferred at the agents' phones; the trunk's own, so that nothing is transcoded."""
 

@@ -82,7 +82,7 @@ def _start_pbx(state: State, pbx: Pbx) -> None:
     files = _open_files(pbx.pid)
     if files < OPEN_FILES:
         _say(
-            f"Asterisk: this machine allows {files} open files instead of {OPEN_FILES}; four for each leg"
+            f"Asterisk: this machine allows {files} open files, not {OPEN_FILES}; a leg takes four"
         )
     _say(f"Asterisk: ready, pid {pbx.pid}, SIP port {pbx.sip_port}, log {pbx.log_dir}")
 

@@ -25,6 +25,10 @@ CONF = Path(__file__).resolve().parents[2] / "asterisk-conf"
 OPEN_FILES = 65536
 """A leg takes four; 720 calls with agents, recordings and prompts stay below 10,000."""
 _COMPLAINT = re.compile(r"\b(WARNING|ERROR)\[")
+_FOLDERS = (
+    *("etc", "run", "log/cdr-custom", "lib/cache", "lib/keys"),
+    *("data/sounds/id/pln", "data/moh", "spool/monitor", "spool/recording", "spool/tmp"),
+)
 _OWN_FAULT = "Option 'stir_shaken' is no longer supported"
 
 
@@ -146,8 +150,7 @@ class Pbx:
 
     def prepare(self) -> None:
         """Write its configuration and folders; recordings, agents and logs of before stay."""
-        for name in ("etc", "data/sounds/id/pln", "data/moh", "lib/cache", "lib/keys", "spool/monitor",
-                     "spool/recording", "spool/tmp", "run", "log/cdr-custom"):  # fmt: skip
+        for name in _FOLDERS:
             (self.folder / name).mkdir(parents=True, exist_ok=True)
         shared = {"documentation": "documentation", "sounds/en": "sounds/en"}
         for name, target in shared.items():
@@ -279,9 +282,10 @@ class Pbx:
     def _gone(self, pid: int, timeout: float) -> bool:
         deadline = time.monotonic() + timeout
         while time.monotonic() < deadline:
-            if self._process is not None:
-                self._process.poll()
             if not _is_asterisk(pid):
+                if self._process is not None:
+                    self._process.wait(timeout)
+                    self._process = None
                 return True
             time.sleep(0.02)
         return False

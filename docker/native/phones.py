@@ -171,7 +171,8 @@ class Phones:
         """Customers: dial `number`, hold for up to `hold` seconds after the answer, hang up.
 
         A refusal is a good call too: see `finals`. `sound` is an Ear for a single call, a raw
-        alaw file that SIPp plays in every call, or None for silence. `trace_rtt` gets INVITE-to-final times.
+        alaw file that SIPp plays in every call, or None for silence. Where `trace_rtt` is given,
+        SIPp writes INVITE-to-final times beside it: <its name without suffix>_<pid>_rtt.csv.
         """
         words = {"hold_ms": _ms(hold), "caller": caller}
         more = ["-trace_rtt", "-rtt_freq", "1000"] if trace_rtt else []
@@ -219,11 +220,12 @@ class Phones:
         words = {"agent": agent, "ring_ms": _ms(after), "hold_ms": _ms(talk)}
         return self._run("answer", words, sound, calls, timeout, agent, port=port)
 
-    def never(self, agent: str, port: int, *, calls: int = 1, ring: float = 60.0,
-              timeout: float = 90.0) -> Phone:  # fmt: skip
+    def never(
+        self, agent: str, port: int, *, calls: int = 1, ring: float = 60.0, timeout: float = 90.0
+    ) -> Phone:
         """A phone that rings and is not answered; 480 if no CANCEL comes within `ring` seconds."""
-        return self._run("never", {"agent": agent, "ring_ms": _ms(ring)}, None, calls, timeout, agent,
-                         port=port)  # fmt: skip
+        words = {"agent": agent, "ring_ms": _ms(ring)}
+        return self._run("never", words, None, calls, timeout, agent, port=port)
 
     def reject(self, agent: str, port: int, *, calls: int = 1, timeout: float = 60.0) -> Phone:
         """A busy phone: 486 at once."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import time
+import wave
 from pathlib import Path
 from typing import Any
 
@@ -60,7 +61,7 @@ def _converse(state: State, phones: Phones, agent: str, port: int) -> bool:
     row = _last_row(state)
     file = _recording(state, row)
     status = next(iter(caller_saw.finals), 0)
-    seconds = file.stat().st_size / 32000 if file else 0.0  # 8 kHz, 16 bit, two channels
+    seconds = _length(file) if file else 0.0
     talked = agent_ear.packets / 50
     table = [
         ("answer to the call", f"admitted ({status})" if status == 200 else f"rejected ({status})"),
@@ -86,11 +87,15 @@ def _last_row(state: State, timeout: float = 10.0) -> dict[str, Any]:
     """The journal's row of the call, once it has ended there as well; {} if it never does."""
     deadline = time.monotonic() + timeout
     row: dict[str, Any] = {}
+    config = ["--config", str(state.config)]
     while time.monotonic() < deadline:
         done = subprocess.run(
-            application.command(state, "calls", "--last", "1", "--json", "--config", str(state.config)),
-            cwd=state.run, env=state.environment(), capture_output=True, text=True,
-        )  # fmt: skip
+            [*application.command(state, "calls", "--last", "1", "--json"), *config],
+            cwd=state.run,
+            env=state.environment(),
+            capture_output=True,
+            text=True,
+        )
         text = done.stdout.strip()
         if done.returncode == 0 and text:
             found = json.loads(text if text.startswith("[") else text.splitlines()[-1])
@@ -102,12 +107,17 @@ def _last_row(state: State, timeout: float = 10.0) -> dict[str, Any]:
 
 
 def _recording(state: State, row: dict[str, Any]) -> Path | None:
-    """The recording's file: the journal names it relative to the archive, or as a URI or path."""
-    name = str(row.get("recording") or "").removeprefix("file://")
+    """The recording's file; the journal names it archive:<path below the archive>."""
+    name = str(row.get("recording") or "").removeprefix("archive:")
     if not name:
         return None
-    path = state.run / "recordings" / name  # an absolute name stays as it is
+    path = state.run / "recordings" / name
     return path if path.is_file() else None
+
+
+def _length(file: Path) -> float:
+    with wave.open(str(file)) as audio:
+        return audio.getnframes() / audio.getframerate()
 
 
 def _story(result: PhoneResult) -> str:

@@ -111,7 +111,10 @@ class Operations(ABC):
 
     async def create_bridge(self, bridge_id: str, kind: str) -> None:
         """Make a bridge of this kind (mixing, holding); one that exists stays as it is."""
-        await self._hand_over(Request("POST", f"bridges/{quote(bridge_id)}", {"type": kind}))
+        try:
+            await self._hand_over(Request("POST", f"bridges/{quote(bridge_id)}", {"type": kind}))
+        except Gone:  # 409, which says here: it exists
+            return
 
     async def destroy_bridge(self, bridge_id: str) -> None:
         """Remove a bridge; its channels stay up. One that is gone already is no error."""

@@ -26,9 +26,6 @@ NO_CIRCUIT = 34
 GONE_SECONDS = 0.5
 """How long the event may lag behind the answer that a channel is gone."""
 
-ENDING_SECONDS = 10.0
-"""How long a call's ending may take: an apology, and the hang-up."""
-
 
 class Reception:
     """Admits or rejects each call and runs its journey. Its owner runs `run` as a task."""
@@ -163,12 +160,11 @@ class Reception:
     async def _end(self, call: Call, caller: Channel, outcome: Outcome) -> None:
         """The one place where a call ends: leg, seat, journal, metrics, log."""
         try:
-            async with asyncio.timeout(ENDING_SECONDS):
-                if outcome.result is Result.FAILED and not caller.gone and call.answered_at:
-                    await self._house.prompts.play(caller, "apology")
-                if not caller.gone:
-                    await self._house.ari.hang_up(caller.id, NORMAL_CLEARING)
-        except (AriError, TimeoutError) as error:
+            if outcome.result is Result.FAILED and not caller.gone and call.answered_at:
+                await self._apologise(caller)
+            if not caller.gone:
+                await self._house.ari.hang_up(caller.id, NORMAL_CLEARING)
+        except AriError as error:
             log.warning("caller_not_hung_up", error=str(error))
         finally:
             caller.close()
@@ -182,6 +178,12 @@ class Reception:
                 agent=call.agent,
                 seconds=round((datetime.now(UTC) - call.started_at).total_seconds(), 3),
             )
+
+    async def _apologise(self, caller: Channel) -> None:
+        try:
+            await self._house.prompts.play(caller, "apology")
+        except AriError as error:
+            log.info("apology_not_heard", error=str(error))
 
     def _tell_end(self, call: Call, outcome: Outcome) -> None:
         call.outcome, call.ended_at, call.stage = outcome, datetime.now(UTC), Stage.ENDED

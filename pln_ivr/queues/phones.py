@@ -35,9 +35,14 @@ class PjsipPhones:
     """Agents' phones as pushed PJSIP endpoints."""
 
     def __init__(
-        self, ari: Client, codec: str, on_reachable: Callable[[str, bool], None]
+        self,
+        ari: Client,
+        codec: str,
+        qualify_seconds: int,
+        on_reachable: Callable[[str, bool], None],
     ) -> None:
         self._ari = ari
+        self._qualify_seconds = qualify_seconds
         self._codecs = "alaw,ulaw" if codec == "alaw" else "ulaw,alaw"
         self._on_reachable = on_reachable
 
@@ -85,7 +90,11 @@ class PjsipPhones:
         await self._ari.put_object(
             "aor",
             name,
-            {"max_contacts": "1", "remove_existing": "yes", "qualify_frequency": "30"},
+            {
+                "max_contacts": "1",
+                "remove_existing": "yes",
+                "qualify_frequency": str(self._qualify_seconds),
+            },
         )
         await self._ari.put_object(
             "endpoint",

@@ -33,15 +33,14 @@ class Filed:
 def file_recording(raw: Path, wav: Path) -> Filed:
     """Turn `raw` into `wav` and remove `raw`; never leaves half a file under the final name.
 
-    Raises RecordingError if there is nothing in `raw`, if it still grows (then it is left
-    for another try), or if the disk refuses. Running it again after any failure is safe.
+    A conversation in which neither side ever sent sound gives a file of no length. Raises
+    RecordingError if `raw` still grows (then it is left for another try) or the disk
+    refuses. Running it again after any failure is safe.
     """
     part = wav.with_suffix(".part")
     try:
         wav.parent.mkdir(parents=True, exist_ok=True)
         frames = _convert(raw, part)
-        if frames == 0:
-            raise RecordingError(f"{raw}: the recording is empty")
         if raw.stat().st_size // FRAME_BYTES != frames:
             raise RecordingError(f"{raw}: the recording is still being written")
         os.replace(part, wav)

@@ -1,0 +1,50 @@
+"""Fixtures of the tests with a real Asterisk 22 and SIPp's phones."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from native.root import Install, find_asterisk
+from world import REPO, World
+
+from pln_ivr.calls.prompt_files import build_prompts, load_texts
+
+CACHE = REPO / ".cache"
+
+
+@pytest.fixture(scope="session")
+def install() -> Install:
+    """Asterisk itself: from PATH, or the root that is built once."""
+    return find_asterisk(CACHE)
+
+
+@pytest.fixture(scope="session")
+def prompts() -> Path:
+    """The prompts, built once."""
+    folder = CACHE / "prompts"
+    build_prompts(load_texts(REPO / "asterisk-conf/prompts/id.toml"), folder)
+    return folder
+
+
+@pytest.fixture
+def make_world(
+    install: Install, prompts: Path, tmp_path: Path, request: pytest.FixtureRequest
+) -> Iterator[Callable[..., World]]:
+    """Makes started worlds: make_world(["101"], ADMISSION__CAPACITY="3")."""
+    worlds: list[World] = []
+
+    def make(agents: list[str], **env: str) -> World:
+        name = re.sub(r"\W+", "-", request.node.name)[:40]
+        folder = tmp_path / f"{name}-{len(worlds)}"
+        folder.mkdir()
+        world = World(install, prompts, folder, agents, **env)
+        worlds.append(world)
+        world.start()
+        return world
+
+    yield make
+    for world in worlds:
+        world.stop()

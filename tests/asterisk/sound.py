@@ -1,0 +1,47 @@
+"""Looking into recordings: which tone is in which channel, and for how long."""
+
+from __future__ import annotations
+
+import math
+import wave
+from array import array
+from pathlib import Path
+
+RATE = 8000
+WINDOW = RATE // 10
+
+
+def power(samples: array[int], hertz: float) -> float:
+    """How much of a window's energy is at one frequency, 0 to 1 (Goertzel's filter)."""
+    total = sum(sample * sample for sample in samples)
+    if not total:
+        return 0.0
+    turn = 2 * math.cos(2 * math.pi * hertz / RATE)
+    last = before = 0.0
+    for sample in samples:
+        last, before = sample + turn * last - before, last
+    return (last * last + before * before - turn * last * before) / (total * len(samples) / 2)
+
+
+def seconds_of_tone(samples: array[int], hertz: float) -> float:
+    """For how long this tone dominates, in windows of a tenth of a second."""
+    windows = range(0, len(samples) - WINDOW + 1, WINDOW)
+    return sum(power(samples[at : at + WINDOW], hertz) > 0.8 for at in windows) / 10
+
+
+def channels(path: Path) -> tuple[array[int], array[int]]:
+    """The left and the right channel of a recording."""
+    with wave.open(str(path)) as file:
+        assert (file.getnchannels(), file.getsampwidth(), file.getframerate()) == (2, 2, RATE)
+        samples = array("h", file.readframes(file.getnframes()))
+    return samples[0::2], samples[1::2]
+
+
+def both_tones(path: Path, *, left: float, right: float, seconds: float) -> None:
+    """Assert that each side's tone is in its own channel, for most of the conversation."""
+    customer, agent = channels(path)
+    assert abs(len(customer) / RATE - seconds) < 1.0
+    assert seconds_of_tone(customer, left) > 0.8 * seconds
+    assert seconds_of_tone(agent, right) > 0.8 * seconds
+    assert seconds_of_tone(customer, right) == 0
+    assert seconds_of_tone(agent, left) == 0
