@@ -217,6 +217,11 @@ class App:
         metrics.gauge(
             "pln_ivr_recordings_unfiled", "Recordings left in the spool", lambda: recorder.unfiled
         )
+        metrics.gauge(
+            "pln_ivr_recordings_short",
+            "Recordings shorter than their conversation",
+            lambda: recorder.short,
+        )
         metrics.groups(
             "pln_ivr_waiting_calls", "Calls in each line", "queue", self._waiting_by_queue
         )

@@ -106,9 +106,7 @@ class Metrics:
         """Figures by one label, read when scraped."""
         self._registry.register(_Groups(name, text, label, read))
 
-    def call_ended(
-        self, outcome: Outcome, waited: float | None, talked: float | None
-    ) -> None:
+    def call_ended(self, outcome: Outcome, waited: float | None, talked: float | None) -> None:
         """Count a call; `waited` and `talked` in seconds, None if it never came to it."""
         self._calls.labels(outcome.result, outcome.reason).inc()
         if waited is not None:

@@ -8,6 +8,7 @@ import os
 import shutil
 import socket
 import sys
+import time
 from pathlib import Path
 
 from native import application
@@ -88,6 +89,7 @@ def _start_pbx(state: State, pbx: Pbx) -> None:
 
 
 def _down(state: State, *, purge: bool) -> int:
+    stopped = [application.pid(state)]
     if (state.run / "pln-ivr.pid").exists():
         _say("pln-ivr: draining; conversations may finish for 20 s")
         application.stop(state)
@@ -97,13 +99,22 @@ def _down(state: State, *, purge: bool) -> int:
             pbx = Pbx(install, folder, PbxSettings())
             if pbx.pid:
                 _say(f"Asterisk: stopping pid {pbx.pid}")
+                stopped.append(pbx.pid)
                 pbx.stop()
     (state.run / "asterisk.pid").unlink(missing_ok=True)
+    _wait_until_gone([pid for pid in stopped if pid])
     if purge:
         _say(f"removing {state.cache}, with recordings and journal")
         shutil.rmtree(state.cache, ignore_errors=True)
     _say("down")
     return 0
+
+
+def _wait_until_gone(pids: list[int], timeout: float = 5.0) -> None:
+    """They have ended; some machines' init takes a second to clear away what remains of them."""
+    deadline = time.monotonic() + timeout
+    while any(Path(f"/proc/{pid}").exists() for pid in pids) and time.monotonic() < deadline:
+        time.sleep(0.05)
 
 
 def _status(state: State) -> int:

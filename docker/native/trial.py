@@ -117,7 +117,7 @@ def _recording(state: State, row: dict[str, Any]) -> Path | None:
 
 def _length(file: Path) -> float:
     with wave.open(str(file)) as audio:
-        return audio.getnframes() / audio.getframerate()
+        return float(audio.getnframes() / audio.getframerate())
 
 
 def _story(result: PhoneResult) -> str:

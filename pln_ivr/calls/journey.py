@@ -105,7 +105,7 @@ class Journey:
         self._enter(Stage.RINGING)
         name = recording_name(call.id, offer.id, offer.offered_at)
         result = OfferResult.CALLER_GONE
-        answered = talked = False
+        talked = False
         try:
             async with agent_leg(self._house.ari, offer) as leg:
                 result = await ring(
@@ -129,9 +129,10 @@ class Journey:
             raise
         finally:
             self._house.desk.settle(offer, result)
-            if talked:
-                self._house.recorder.finish(name, self._filed)
-            elif answered:
+            if talked and call.talking_at:
+                seconds = (datetime.now(UTC) - call.talking_at).total_seconds()
+                self._house.recorder.finish(name, seconds, self._filed)
+            else:
                 self._house.recorder.discard(name)
 
     async def _connect(self, leg: Channel, recording: str, comfort: Comfort) -> bool:

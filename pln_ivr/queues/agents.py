@@ -56,9 +56,7 @@ class Agent:
 class Agents:
     """All agents by extension. `on_change` hears of every change of an agent's state."""
 
-    def __init__(
-        self, clock: Callable[[], float], on_change: Callable[[Agent, str], None]
-    ) -> None:
+    def __init__(self, clock: Callable[[], float], on_change: Callable[[Agent, str], None]) -> None:
         self._clock = clock
         self._on_change = on_change
         self._agents: dict[str, Agent] = {}

@@ -233,6 +233,4 @@ class Desk:
 
     def _as_waiting(self, place: Place, now: float) -> Waiting:
         avoid = frozenset(agent for agent, until in place.avoid.items() if until > now)
-        return Waiting(
-            place.call_id, place.queue, place.joined, self._node, place.priority, avoid
-        )
+        return Waiting(place.call_id, place.queue, place.joined, self._node, place.priority, avoid)

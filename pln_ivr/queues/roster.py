@@ -1,10 +1,10 @@
 """The roster: who may be an agent, read from one TOML file and checked whole.
 
-    [[agents]]
-    extension = "101"          # the phone registers as ag-101
-    name = "Siti Rahma"
-    queues = ["umum"]
-    secret = "…"               # or digest = MD5 of "ag-101:asterisk:SECRET", in hex
+[[agents]]
+extension = "101"          # the phone registers as ag-101
+name = "Siti Rahma"
+queues = ["umum"]
+secret = "…"               # or digest = MD5 of "ag-101:asterisk:SECRET", in hex
 """
 
 from __future__ import annotations
@@ -56,8 +56,7 @@ def load_roster(path: Path, queues: Collection[str]) -> Roster:
         raise RosterError(f"{path}: not valid TOML: {error}") from None
     entries = document.get("agents", [])
     faults = [
-        f"unknown key {key!r}; only [[agents]] belongs here"
-        for key in document.keys() - {"agents"}
+        f"unknown key {key!r}; only [[agents]] belongs here" for key in document.keys() - {"agents"}
     ]
     if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
         raise RosterError(f"{path}: agents must be a list of tables, each begun by [[agents]]")

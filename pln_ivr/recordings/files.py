@@ -30,11 +30,11 @@ class Filed:
     seconds: float
 
 
-def file_recording(raw: Path, wav: Path) -> Filed:
+def file_recording(raw: Path, wav: Path, at_least_seconds: float = 0.0) -> Filed:
     """Turn `raw` into `wav` and remove `raw`; never leaves half a file under the final name.
 
-    A conversation in which neither side ever sent sound gives a file of no length. Raises
-    RecordingError if `raw` still grows (then it is left for another try) or the disk
+    Raises RecordingError, and leaves `raw` for another try, if it still grows or is shorter
+    than `at_least_seconds` (Asterisk may not have written its end yet), or if the disk
     refuses. Running it again after any failure is safe.
     """
     part = wav.with_suffix(".part")
@@ -43,15 +43,26 @@ def file_recording(raw: Path, wav: Path) -> Filed:
         frames = _convert(raw, part)
         if raw.stat().st_size // FRAME_BYTES != frames:
             raise RecordingError(f"{raw}: the recording is still being written")
+        if frames < at_least_seconds * RATE:
+            raise RecordingError(
+                f"{raw}: {frames / RATE:.1f} s recorded of {at_least_seconds:.1f} s or more"
+            )
         os.replace(part, wav)
         _sync_folder(wav.parent)
-        raw.unlink()
+        remove_raw(raw)
     except OSError as error:
         raise RecordingError(f"{raw}: cannot be filed as {wav}: {error}") from error
     finally:
-        part.unlink(missing_ok=True)
-    _remove_empty_folders(raw.parent)
+        with suppress(OSError):
+            part.unlink(missing_ok=True)
     return Filed(wav, frames / RATE)
+
+
+def remove_raw(raw: Path) -> None:
+    """Remove a raw recording, and its call's folder if that is empty now. Raises OSError."""
+    raw.unlink(missing_ok=True)
+    with suppress(OSError):  # missing, or another recording of the call is in it
+        raw.parent.rmdir()
 
 
 def _convert(raw: Path, part: Path) -> int:
@@ -77,9 +88,3 @@ def _sync_folder(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-
-
-def _remove_empty_folders(folder: Path) -> None:
-    """The call's own folder goes with its last file; the day's stays, it is shared."""
-    with suppress(OSError):
-        folder.rmdir()

@@ -17,7 +17,7 @@ from pathlib import Path
 import structlog
 
 from pln_ivr.errors import RecordingError
-from pln_ivr.recordings.files import Filed, file_recording
+from pln_ivr.recordings.files import Filed, file_recording, remove_raw
 
 log = structlog.get_logger("pln_ivr.recordings")
 
@@ -26,7 +26,10 @@ ABANDONED_AFTER_SECONDS = 60.0
 
 FILING_AT_ONCE = 2
 TRIES, TRY_SECONDS = 20, 0.5
-"""Asterisk closes the file a moment after the leg's end; until then it may still grow."""
+"""Asterisk closes the file a moment after the leg's end; until then its end is missing."""
+
+SHORTER_SECONDS = 1.0
+"""A recording may be this much shorter than the conversation: the first sound comes late."""
 
 
 def recording_name(call_id: str, offer_id: str, now: datetime) -> str:
@@ -44,6 +47,7 @@ class Recorder:
         self._slots = asyncio.Semaphore(FILING_AT_ONCE)
         self.unconfirmed = 0
         self.unfiled = 0
+        self.short = 0
         self.filing = 0
         self._idle = asyncio.Event()
         self._idle.set()
@@ -63,23 +67,29 @@ class Recorder:
         """What the journal's index says: a place in the archive, not a path on this machine."""
         return f"archive:{name}.wav"
 
-    def finish(self, name: str, done: Callable[[Filed], None]) -> None:
-        """The conversation is over: file its recording in the background, then call `done`."""
+    def finish(self, name: str, talked: float, done: Callable[[Filed], None]) -> None:
+        """The conversation is over: file its recording in the background, then call `done`.
+
+        `talked` is the conversation's length in seconds, which the recording must show.
+        """
         if self._tasks is None:
             log.error("recording_left_in_spool", recording=name)
             return
-        self._tasks.create_task(self._file(name, done))
+        self._tasks.create_task(self._file(name, talked, done))
 
     def discard(self, name: str) -> None:
-        """The agent answered but nobody talked: there is nothing to keep."""
-        self._raw(name).unlink(missing_ok=True)
+        """Nobody talked: if the agent answered all the same, there is nothing to keep."""
+        try:
+            remove_raw(self._raw(name))
+        except OSError as error:
+            log.warning("recording_not_discarded", recording=name, error=str(error))
 
     async def run(self) -> None:
         """Own the filing until cancelled; first file what an earlier run left behind."""
         async with asyncio.TaskGroup() as self._tasks:
             for name in await asyncio.to_thread(self._abandoned):
                 log.warning("recording_recovered", recording=name)
-                self.finish(name, lambda _filed: None)
+                self.finish(name, 0.0, lambda _filed: None)
             try:
                 await asyncio.Event().wait()
             finally:
@@ -94,23 +104,30 @@ class Recorder:
             return False
         return True
 
-    async def _file(self, name: str, done: Callable[[Filed], None]) -> None:
+    async def _file(self, name: str, talked: float, done: Callable[[Filed], None]) -> None:
         self.filing += 1
         self._idle.clear()
         error: RecordingError | None = None
         try:
-            for _ in range(TRIES):
+            for attempt in range(TRIES):
                 await asyncio.sleep(TRY_SECONDS)
+                last = attempt == TRIES - 1
+                least = 0.0 if last else max(0.0, talked - SHORTER_SECONDS)
                 try:
                     async with self._slots:
                         filed = await asyncio.to_thread(
-                            file_recording, self._raw(name), self._folder / f"{name}.wav"
+                            file_recording, self._raw(name), self._folder / f"{name}.wav", least
                         )
                 except RecordingError as refused:
                     error = refused
-                else:
-                    done(filed)
-                    return
+                    continue
+                if filed.seconds < talked - SHORTER_SECONDS:
+                    self.short += 1
+                    log.error(
+                        "recording_short", recording=name, seconds=filed.seconds, talked=talked
+                    )
+                done(filed)
+                return
             self.unfiled += 1
             log.error("recording_not_filed", recording=name, error=str(error))
         finally:

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 from native.root import Install, find_asterisk
-from world import REPO, World
 
 from pln_ivr.calls.prompt_files import build_prompts, load_texts
+from tests.asterisk.world import REPO, World
 
 CACHE = REPO / ".cache"
 

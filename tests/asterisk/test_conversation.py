@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from native.ear import Ear
-from sound import both_tones
-from world import AGENT_HZ, CALLER_HZ, World, eventually
 
 from pln_ivr.outcomes import OfferResult, Reason, Result
+from tests.asterisk.sound import both_tones
+from tests.asterisk.world import AGENT_HZ, CALLER_HZ, World, eventually
 
 
 def test_caller_and_agent_talk_and_are_recorded(make_world: Callable[..., World]) -> None:

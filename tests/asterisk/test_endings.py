@@ -1,4 +1,4 @@
-"""Every way a call can end before, during and after the conversation; the phones are the referee."""
+"""Every way a call can end; the phones are the referee."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from collections.abc import Callable
 import pytest
 from native.ear import Ear
 from native.phones import Phone
-from world import World, eventually
 
 from pln_ivr.journal import CallRow
 from pln_ivr.outcomes import OfferResult, Reason, Result, Stage
+from tests.asterisk.world import World, eventually
 
 
 def until_stage(world: World, stage: Stage, seconds: float = 20.0) -> CallRow:

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import signal
-import subprocess
-import time
 from collections.abc import Callable
 
 from native.ear import Ear
-from world import REPO, SECRET, World, eventually
 
 from pln_ivr.outcomes import Reason, Result, Stage
+from tests.asterisk.world import SECRET, World, eventually
 
 
 def in_stage(world: World, stage: Stage, count: int = 1) -> Callable[[], bool]:

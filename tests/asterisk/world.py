@@ -232,4 +232,3 @@ class World:
         url = f"http://127.0.0.1:{self.console_port}{path}"
         with urllib.request.urlopen(url, timeout=5) as answer:
             return str(answer.read().decode())
-

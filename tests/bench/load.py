@@ -10,7 +10,7 @@ from pathlib import Path
 
 from native.ear import Ear
 from native.phones import SCENARIOS, Phone, PhoneResult, Phones
-from world import SECRET
+from tests.asterisk.world import SECRET
 
 LOGIN = "[authentication username=@agent@ password=@secret@]"
 

@@ -41,9 +41,7 @@ class Clock:
 
     def used(self) -> list[float]:
         """Milliseconds of processor time by process, in the order given."""
-        return [
-            cpu_ms(pid) - before for pid, before in zip(self._pids, self._used, strict=True)
-        ]
+        return [cpu_ms(pid) - before for pid, before in zip(self._pids, self._used, strict=True)]
 
     def shares(self) -> list[float]:
         """Per cent of one core by process."""

@@ -16,7 +16,7 @@ from native.pbx import Pbx, PbxSettings, free_port
 from native.phones import Phones
 from native.root import Install
 from native.tones import write_tone
-from world import World
+from tests.asterisk.world import World
 
 from .load import phone_for_all
 from .machine import Clock, cpu_ms

@@ -1,0 +1,80 @@
+"""Imports point one way, and what is bound to one module stays there."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).resolve().parents[2] / "pln_ivr"
+
+CALLS = {"errors", "outcomes", "ari", "journal", "queues", "recordings", "calls"}
+ALLOWED: dict[str, set[str]] = {
+    "errors": set(),
+    "outcomes": set(),
+    "config": {"errors"},
+    "logs": {"config"},
+    "metrics": {"outcomes"},
+    "ari": {"errors"},
+    "journal": {"errors", "outcomes"},
+    "queues": {"errors", "outcomes", "ari", "journal"},
+    "recordings": {"errors", "outcomes", "ari", "journal"},
+    "calls": CALLS,
+    "console": {"errors", "journal"},
+    "checks": CALLS | {"config"},
+    "app": CALLS | {"config", "metrics", "console", ""},
+    "cli": CALLS | {"config", "logs", "app", "checks", ""},
+    "__main__": {"cli"},
+    "__init__": set(),
+}
+"""What each part may import of ours, besides itself; "" is the package's version."""
+
+ONLY_IN = {"prometheus_client": "metrics", "sqlalchemy": "journal", "aiohttp": "ari console"}
+
+
+def modules() -> Iterator[tuple[str, Path, set[str]]]:
+    """Each module: the part it belongs to, its file, and the full names that it imports."""
+    for path in sorted(PACKAGE.rglob("*.py")):
+        part = path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+        names: set[str] = set()
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Import):
+                names |= {alias.name for alias in node.names}
+            elif isinstance(node, ast.ImportFrom):
+                assert node.level == 0, f"{path}: relative imports hide where a name comes from"
+                module = node.module or ""
+                if module == "pln_ivr":  # from pln_ivr import app
+                    names |= {f"pln_ivr.{alias.name}" for alias in node.names}
+                else:
+                    names.add(module)
+        yield part, path, names
+
+
+def part_of(name: str) -> str:
+    """The part that a name of ours belongs to."""
+    part = name.removeprefix("pln_ivr").removeprefix(".").split(".")[0]
+    return "" if part == "__version__" else part
+
+
+@pytest.mark.parametrize(("part", "path", "names"), list(modules()), ids=lambda value: str(value))
+def test_imports_point_one_way(part: str, path: Path, names: set[str]) -> None:
+    ours = {part_of(name) for name in names if name.split(".")[0] == "pln_ivr"} - {part}
+    assert ours <= ALLOWED[part], f"{path} must not import {sorted(ours - ALLOWED[part])}"
+
+
+@pytest.mark.parametrize(("library", "parts"), ONLY_IN.items())
+def test_libraries_stay_where_they_belong(library: str, parts: str) -> None:
+    users = {part for part, _, names in modules() if any(n.split(".")[0] == library for n in names)}
+    assert users
+    assert users <= set(parts.split())
+
+
+def test_only_config_reads_the_environment() -> None:
+    readers = {
+        path.name
+        for _, path, _ in modules()
+        if "os.environ" in path.read_text() or "getenv" in path.read_text()
+    }
+    assert readers == {"config.py"}
