@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from native.root import Install, find_asterisk
 
+from native.root import Install, find_asterisk
 from pln_ivr.calls.prompt_files import build_prompts, load_texts
 from tests.asterisk.world import REPO, World
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from native.pbx import Pbx, PbxSettings
 from native.root import Install, LauncherError, find_asterisk
 from native.tones import write_tone

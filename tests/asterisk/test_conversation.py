@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from native.ear import Ear
-
 from pln_ivr.outcomes import OfferResult, Reason, Result
 from tests.asterisk.sound import both_tones
 from tests.asterisk.world import AGENT_HZ, CALLER_HZ, World, eventually

@@ -6,9 +6,9 @@ import time
 from collections.abc import Callable
 
 import pytest
+
 from native.ear import Ear
 from native.phones import Phone
-
 from pln_ivr.journal import CallRow
 from pln_ivr.outcomes import OfferResult, Reason, Result, Stage
 from tests.asterisk.world import World, eventually

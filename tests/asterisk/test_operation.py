@@ -6,7 +6,6 @@ import signal
 from collections.abc import Callable
 
 from native.ear import Ear
-
 from pln_ivr.outcomes import Reason, Result, Stage
 from tests.asterisk.world import SECRET, World, eventually
 

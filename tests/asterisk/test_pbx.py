@@ -14,11 +14,11 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
+
 from native.ear import Ear
 from native.pbx import Pbx, free_port
 from native.phones import Phones
 from native.tones import write_tone
-
 from tests.asterisk.pbx_fixtures import (
     PROMPTS,
     SECRET,

@@ -18,7 +18,6 @@ from native.pbx import Pbx, PbxSettings, free_port
 from native.phones import Phones
 from native.root import Install
 from native.tones import write_tone
-
 from pln_ivr.journal import CallRow, JournalReader, OfferRow
 
 REPO = Path(__file__).resolve().parents[2]

@@ -58,7 +58,13 @@ def part_of(name: str) -> str:
     return "" if part == "__version__" else part
 
 
-@pytest.mark.parametrize(("part", "path", "names"), list(modules()), ids=lambda value: str(value))
+@pytest.mark.parametrize(
+    ("part", "path", "names"),
+    [
+        pytest.param(part, path, names, id=str(path.relative_to(PACKAGE)))
+        for part, path, names in modules()
+    ],
+)
 def test_imports_point_one_way(part: str, path: Path, names: set[str]) -> None:
     ours = {part_of(name) for name in names if name.split(".")[0] == "pln_ivr"} - {part}
     assert ours <= ALLOWED[part], f"{path} must not import {sorted(ours - ALLOWED[part])}"

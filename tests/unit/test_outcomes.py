@@ -10,9 +10,7 @@ from pln_ivr.ari.events import ChannelInfo, StasisStart
 from pln_ivr.calls.call import Call, clean_number
 from pln_ivr.outcomes import ABANDONED_IN, REASONS, Outcome, Reason, Result, Stage
 
-STARTED = StasisStart(
-    type="StasisStart", channel=ChannelInfo(id="c-1"), args=("call", "123")
-)
+STARTED = StasisStart(type="StasisStart", channel=ChannelInfo(id="c-1"), args=("call", "123"))
 
 
 def test_every_result_has_reasons_and_every_reason_one_result() -> None:
