@@ -152,7 +152,7 @@ class Pbx:
         """Write its configuration and folders; recordings, agents and logs of before stay."""
         for name in _FOLDERS:
             (self.folder / name).mkdir(parents=True, exist_ok=True)
-        shared = {"documentation": "documentation", "sounds/en": "sounds/en"}
+        shared = {name: name for name in ("documentation", "rest-api", "sounds/en")}
         for name, target in shared.items():
             link = self.folder / "data" / name
             if not link.is_symlink():

@@ -10,8 +10,8 @@ from .load import Calls, dial
 from .machine import Clock, median, percentile
 from .sides import Side
 
-REJECT_RATE = 300.0
-ACCEPT_RATE = 40.0
+REJECT_RATE = 600.0
+ACCEPT_RATE = 80.0
 """Calls a second: what two cores hold with room to spare, SIPp and its sound included."""
 ACCEPT_HOLD = 1.0
 
