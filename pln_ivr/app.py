@@ -273,7 +273,7 @@ async def run(settings: Settings) -> None:
             agents=len(app.roster),
             console=f"{console.bind}:{port}",
         )
-        await _serve_until_stopped(app, ari, metrics, stop, hurry)
+        await serve_until_stopped(app, ari, metrics, stop, hurry)
     log.info("stopped")
     if ari.replaced.is_set():
         raise AriUnavailable(
@@ -312,7 +312,7 @@ def _handle_signals(app: App, stop: asyncio.Event, hurry: asyncio.Event) -> None
     loop.add_signal_handler(signal.SIGHUP, hang_up)
 
 
-async def _serve_until_stopped(
+async def serve_until_stopped(
     app: App, ari: Client, metrics: Metrics, stop: asyncio.Event, hurry: asyncio.Event
 ) -> None:
     """Everything runs; then drain; then calls, recordings, ARI and the rest end, in this order.

@@ -12,18 +12,24 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import quote
 
 import msgspec
 
 from pln_ivr.ari import events
 from pln_ivr.ari.transport import Request
-from pln_ivr.errors import Gone
+from pln_ivr.errors import AriRefused, Gone
 
-_channels = msgspec.json.Decoder(tuple[events.ChannelInfo, ...])
-_bridges = msgspec.json.Decoder(tuple[events.BridgeInfo, ...])
-_endpoints = msgspec.json.Decoder(tuple[events.EndpointInfo, ...])
+_T = TypeVar("_T")
+
+
+class _System(msgspec.Struct):
+    version: str
+
+
+class _Info(msgspec.Struct):
+    system: _System
 
 
 class Operations(ABC):
@@ -38,6 +44,13 @@ class Operations(ABC):
     @abstractmethod
     async def _wait(self, request: Request) -> bytes:
         """Send a request that may wait, without holding up any other."""
+
+    async def _read(self, request: Request, kind: type[_T]) -> _T:
+        answer = await self._wait(request)
+        try:
+            return msgspec.json.decode(answer, type=kind)
+        except msgspec.MsgspecError as error:
+            raise AriRefused(200, str(request), f"unreadable answer: {error}") from None
 
     # -- channels --------------------------------------------------------------------
 
@@ -105,7 +118,7 @@ class Operations(ABC):
 
     async def list_channels(self) -> tuple[events.ChannelInfo, ...]:
         """Every channel of this Asterisk. Only over HTTP: a long list overruns its WebSocket."""
-        return _channels.decode(await self._wait(Request("GET", "channels", {})))
+        return await self._read(Request("GET", "channels", {}), tuple[events.ChannelInfo, ...])
 
     # -- bridges ---------------------------------------------------------------------
 
@@ -139,14 +152,14 @@ class Operations(ABC):
 
     async def list_bridges(self) -> tuple[events.BridgeInfo, ...]:
         """Every bridge of this Asterisk."""
-        return _bridges.decode(await self._wait(Request("GET", "bridges", {})))
+        return await self._read(Request("GET", "bridges", {}), tuple[events.BridgeInfo, ...])
 
     # -- Asterisk itself -------------------------------------------------------------
 
     async def version(self) -> str:
         """Asterisk's version, e.g. 22.10.1."""
-        answer = await self._wait(Request("GET", "asterisk/info", {"only": "system"}))
-        return str(msgspec.json.decode(answer)["system"]["version"])
+        info = await self._read(Request("GET", "asterisk/info", {"only": "system"}), _Info)
+        return info.system.version
 
     async def set_global(self, name: str, value: str) -> None:
         """Set a global variable of the dialplan."""
@@ -171,7 +184,7 @@ class Operations(ABC):
         """Every endpoint of a technology, with its state: online, offline, unknown."""
         request = Request("GET", f"endpoints/{quote(technology)}", {})
         try:
-            return _endpoints.decode(await self._wait(request))
+            return await self._read(request, tuple[events.EndpointInfo, ...])
         except Gone:  # 404 while there is not one endpoint
             return ()
 

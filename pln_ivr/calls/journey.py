@@ -7,7 +7,8 @@ raised; reception ends the call in its one place.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Literal
@@ -116,13 +117,18 @@ class Journey:
                     Ring(self._caller, call.caller, name),
                     self._rules.ring,
                 )
-                answered = result is OfferResult.ANSWERED
-                if not answered or not await self._connect(leg, name, comfort):
-                    result = OfferResult.FAILED if answered else result
+                if result is not OfferResult.ANSWERED:
                     return None
-                talked = True
-                self._house.desk.begin_talking(offer)
-                return await self._talk(leg, name)
+                if not await self._recording_runs(name):
+                    result = OfferResult.FAILED
+                    return None
+                async with self._bridge() as bridge:
+                    if not await self._join(leg, bridge, comfort):
+                        result = OfferResult.FAILED
+                        return None
+                    talked = True
+                    self._house.desk.begin_talking(offer)
+                    return await self._talk(leg, name)
         except AriError:
             if not self._caller.gone and not talked:
                 result = OfferResult.FAILED
@@ -135,17 +141,28 @@ class Journey:
             else:
                 self._house.recorder.discard(name)
 
-    async def _connect(self, leg: Channel, recording: str, comfort: Comfort) -> bool:
-        """Put caller and agent together; false if that failed and the caller waits on."""
-        confirmed = await self._house.recorder.confirm(recording, self._rules.confirm_seconds)
-        if not confirmed:
-            log.error("recording_unconfirmed", policy=self._rules.when_unconfirmed)
-            if self._rules.when_unconfirmed == "wait":
-                return False
-        await comfort.stop()
-        bridge = self._bridge
+    async def _recording_runs(self, name: str) -> bool:
+        """Whether the two may talk: the recording runs, or the policy is to talk all the same."""
+        if await self._house.recorder.confirm(name, self._rules.confirm_seconds):
+            return True
+        log.error("recording_unconfirmed", policy=self._rules.when_unconfirmed)
+        return self._rules.when_unconfirmed == "bridge"
+
+    @asynccontextmanager
+    async def _bridge(self) -> AsyncIterator[str]:
+        """The conversation's bridge for the body's duration; its channels outlive it."""
+        bridge = f"talk-{self._call.id}"
         try:
             await self._house.ari.create_bridge(bridge, "mixing")
+            yield bridge
+        finally:
+            with suppress(AriError):  # if Asterisk is away, reconnecting finds the bridge
+                await self._house.ari.destroy_bridge(bridge)
+
+    async def _join(self, leg: Channel, bridge: str, comfort: Comfort) -> bool:
+        """Put caller and agent together; false if that failed and the caller waits on."""
+        await comfort.stop()
+        try:
             await self._house.ari.add_to_bridge(bridge, [self._caller.id, leg.id])
             for channel in (self._caller, leg):
                 await channel.until_in_bridge(bridge, JOIN_SECONDS)
@@ -153,7 +170,6 @@ class Journey:
             if self._caller.gone:
                 raise
             log.warning("agent_not_connected", error=str(error))
-            await self._house.ari.destroy_bridge(bridge)
             comfort.start()
             return False
         return True
@@ -162,10 +178,7 @@ class Journey:
         self._call.talking_at = datetime.now(UTC)
         self._call.recording = self._house.recorder.uri(recording)
         self._enter(Stage.TALKING)
-        try:
-            hangup = await leg.until_gone()
-        finally:
-            await self._house.ari.destroy_bridge(self._bridge)
+        hangup = await leg.until_gone()
         if hangup.lost:
             return Outcome(Result.FAILED, Reason.PBX)
         if hangup.media_lost:
@@ -179,7 +192,3 @@ class Journey:
     def _enter(self, stage: Stage) -> None:
         self._call.stage = stage
         self._house.tell(self._call)
-
-    @property
-    def _bridge(self) -> str:
-        return f"talk-{self._call.id}"

@@ -116,14 +116,15 @@ def test_every_event_and_field_exists(docs: dict[str, Docs]) -> None:
         own = set(models[model]["properties"])
         return own.union(*(fields(parent) for parent in parents)) if parents else own
 
-    for name, event in events.TYPES.items():
+    ours_by_name: dict[str, Any] = dict(events.TYPES)
+    for name, event in ours_by_name.items():
         assert name in models, f"Asterisk has no event {name}"
         ours = {field.encode_name for field in msgspec.structs.fields(event)} - {"type"}
         assert ours <= fields(name), f"{name} has no {ours - fields(name)}"
 
 
 def test_every_nested_field_exists(docs: dict[str, Docs]) -> None:
-    pairs = [
+    pairs: list[tuple[Any, Docs]] = [
         (events.ChannelInfo, docs["channels"]["models"]["Channel"]),
         (events.CallerId, docs["channels"]["models"]["CallerID"]),
         (events.Dialplan, docs["channels"]["models"]["DialplanCEP"]),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -11,6 +10,8 @@ from pathlib import Path
 from native.ear import Ear
 from native.phones import SCENARIOS, Phone, PhoneResult, Phones
 from tests.asterisk.world import SECRET
+
+from .probe import Probe
 
 LOGIN = "[authentication username=@agent@ password=@secret@]"
 
@@ -25,7 +26,7 @@ class Calls:
 
     finals: dict[int, int] = field(default_factory=dict)
     answer_ms: list[float] = field(default_factory=list)
-    """INVITE to final answer, each call's."""
+    """INVITE to final answer, of the probe's calls among them."""
     retransmissions: int = 0
     failed: int = 0
 
@@ -38,38 +39,40 @@ def dial(
     rate: float,
     hold: float,
     sound: Ear | Path | None = None,
+    probed: bool = False,
 ) -> Calls:
-    """So many calls at that rate, held so long if answered; returns when the last has ended."""
-    with tempfile.TemporaryDirectory(prefix="pln-bench-") as name:
-        folder = Path(name)
-        phone = phones.caller(
-            hold=hold,
-            calls=calls,
-            rate=rate,
-            sound=sound,
-            number=number,
-            timeout=calls / rate + hold + 40,
-            trace_rtt=folder / "dial.csv",
-        )
+    """So many calls at that rate, held so long if answered; returns when the last has ended.
+
+    `probed`: among them are a probe's, which measure the time to the answer.
+    """
+    phone = phones.caller(
+        hold=hold,
+        calls=calls,
+        rate=rate,
+        sound=sound,
+        number=number,
+        timeout=calls / rate + hold + 40,
+    )
+    patience = calls / rate + hold + 60
+    if not probed:
         with phone:
-            result = phone.wait(calls / rate + hold + 60)
-        times = [time for file in folder.glob("dial_*_rtt.csv") for time in _times(file)]
-    return judged(result, times)
+            return judged(phone.wait(patience))
+    with Probe(phones.sip_port, number) as probe, phone:
+        done = judged(phone.wait(patience))
+    if probe.lost > len(probe.times) // 50:
+        raise LoadError(f"{probe.lost} of the probe's calls had no answer")
+    done.answer_ms = probe.times
+    return done
 
 
-def judged(result: PhoneResult, times: Sequence[float] = ()) -> Calls:
+def judged(result: PhoneResult) -> Calls:
     """What SIPp counted. Raises LoadError if calls were lost."""
     if not result.successful or result.failed > result.successful // 100:
         raise LoadError(
             f"{result.failed} of {result.failed + result.successful} calls failed: "
             f"{dict(result.finals)} {result.errors[-300:]}"
         )
-    return Calls(dict(result.finals), list(times), result.retransmissions, result.failed)
-
-
-def _times(file: Path) -> list[float]:
-    with file.open() as lines:
-        return [float(row["response_time_ms"]) for row in csv.DictReader(lines, delimiter=";")]
+    return Calls(dict(result.finals), [], result.retransmissions, result.failed)
 
 
 def phone_for_all(

@@ -31,7 +31,6 @@ class Cost:
         count = sum(calls.finals.values())
         self.asterisk_ms.append(used[0] / count)
         self.python_ms.append(used[1] / count if len(used) > 1 else 0.0)
-        self.answer_ms += calls.answer_ms
         self.retransmissions += calls.retransmissions
         for status, number in calls.finals.items():
             self.finals[status] = self.finals.get(status, 0) + number
@@ -51,19 +50,20 @@ class Cost:
 
 
 def alternate(
-    sides: Sequence[Side], rounds: int, burst: Callable[[Side], Calls]
+    sides: Sequence[Side], rounds: int, burst: Callable[[Side, bool], Calls]
 ) -> dict[str, Cost]:
-    """Bursts on each side in turn, the order changing each round."""
+    """Bursts on each side in turn, the order changing each round: one for the cost, one timed."""
     costs = {side.name: Cost() for side in sides}
     for side in sides:
-        burst(side)  # warm
+        burst(side, False)  # warm
     for number in range(rounds):
         for side in sides[:: -1 if number % 2 else 1]:
             side.quiet()
             clock = Clock(side.pids)
-            calls = burst(side)
+            calls = burst(side, False)
             side.quiet()
             costs[side.name].add(clock.used(), calls)
+            costs[side.name].answer_ms += burst(side, True).answer_ms
     return costs
 
 
@@ -72,7 +72,9 @@ def reject(sides: Sequence[Side], rounds: int, calls: int) -> dict[str, Cost]:
     return alternate(
         sides,
         rounds,
-        lambda side: dial(side.phones, side.number, calls=calls, rate=REJECT_RATE, hold=1),
+        lambda side, probed: dial(
+            side.phones, side.number, calls=calls, rate=REJECT_RATE, hold=1, probed=probed
+        ),
     )
 
 
@@ -81,12 +83,13 @@ def accept(sides: Sequence[Side], rounds: int, calls: int, tone: Path) -> dict[s
     return alternate(
         sides,
         rounds,
-        lambda side: dial(
+        lambda side, probed: dial(
             side.phones,
             side.number,
             calls=calls,
             rate=ACCEPT_RATE,
             hold=ACCEPT_HOLD,
             sound=tone,
+            probed=probed,
         ),
     )
