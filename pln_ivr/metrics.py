@@ -86,6 +86,9 @@ class Metrics:
         self._events = Counter(
             "pln_ivr_ari_events", "Events from Asterisk", ["type"], registry=registry
         )
+        # labels() takes its time, and these are counted several times a call.
+        self._event_children: dict[str, Counter] = {}
+        self._request_children: dict[tuple[str, str, str], Counter] = {}
         self._prompts = Counter(
             "pln_ivr_prompts_failed", "Prompts not played whole", ["prompt"], registry=registry
         )
@@ -120,11 +123,18 @@ class Metrics:
 
     def event(self, type_: str) -> None:
         """See ari.client.Meter."""
-        self._events.labels(type_).inc()
+        child = self._event_children.get(type_)
+        if child is None:
+            child = self._event_children[type_] = self._events.labels(type_)
+        child.inc()
 
     def request(self, method: str, transport: str, result: str) -> None:
         """See ari.client.Meter."""
-        self._requests.labels(method, transport, result).inc()
+        key = (method, transport, result)
+        child = self._request_children.get(key)
+        if child is None:
+            child = self._request_children[key] = self._requests.labels(*key)
+        child.inc()
 
     def prompt_failed(self, name: str) -> None:
         """Count a prompt that was not played whole."""

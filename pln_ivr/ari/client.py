@@ -124,7 +124,10 @@ class Client(Operations):
     # -- requests --------------------------------------------------------------------
 
     async def _hand_over(self, request: Request) -> bytes:
-        return await self._send(self._stream or self._http, request)
+        stream = self._stream
+        if stream is None or stream.stalled:
+            return await self._send(self._http, request)
+        return await self._send(stream, request)
 
     async def _wait(self, request: Request) -> bytes:
         return await self._send(self._http, request)
@@ -142,11 +145,12 @@ class Client(Operations):
     # -- events ----------------------------------------------------------------------
 
     def _on_event(self, event: events.Event) -> None:
-        self._meter.event(event.type if event.type in events.TYPES else "unknown")
+        kind = type(event).__name__
+        self._meter.event(kind)
         try:
             self._route(event)
         except Exception:  # a bug in one call's handling must not stop everybody's events
-            log.exception("event_handler_failed", type=event.type)
+            log.exception("event_handler_failed", type=kind)
 
     def _route(self, event: events.Event) -> None:
         match event:

@@ -1,8 +1,8 @@
 """What can be asked of Asterisk: one typed method for each ARI operation that is used.
 
 Each says over which transport it goes and why, where that is not plain: `_hand_over` is
-for operations that only hand something to Asterisk and return at once, `_wait` for those
-that wait for a channel's thread or whose answer may be long. A contract test compares
+for operations that Asterisk carries out at once, `_wait` for those that may wait for a
+channel's thread or whose answer may be long. A contract test compares
 every method, path and parameter here with the api-docs that the running Asterisk serves.
 
 Every method may raise Gone, AriRefused, AriTimeout and AriUnavailable.
@@ -39,7 +39,7 @@ class Operations(ABC):
 
     @abstractmethod
     async def _hand_over(self, request: Request) -> bytes:
-        """Send a request that Asterisk answers without waiting for a channel."""
+        """Send a request that Asterisk answers at once."""
 
     @abstractmethod
     async def _wait(self, request: Request) -> bytes:
@@ -55,8 +55,12 @@ class Operations(ABC):
     # -- channels --------------------------------------------------------------------
 
     async def answer(self, channel_id: str) -> None:
-        """Answer the call: SIP 200."""
-        await self._wait(Request("POST", f"channels/{quote(channel_id)}/answer", {}))
+        """Answer the call: SIP 200.
+
+        Waits for the channel's thread, which is idle when a channel has just arrived; must not
+        meet one that plays a prompt.
+        """
+        await self._hand_over(Request("POST", f"channels/{quote(channel_id)}/answer", {}))
 
     async def hang_up(self, channel_id: str, cause: int = 16) -> None:
         """End a channel with a Q.850 cause; before answer it becomes a SIP status (17: 486).

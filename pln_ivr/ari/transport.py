@@ -1,9 +1,11 @@
 """How a request reaches Asterisk: over pooled HTTP, or over the event WebSocket.
 
 Asterisk serves a WebSocket's requests one after the other in one thread, so a request
-that waits for a channel's thread (answer, addChannel) may stall every other one: those
-go over HTTP. Over the WebSocket go those that only hand something over (hang up, play,
-originate): there a request costs about half the processor time, see tests/bench.
+that waits for a channel's thread (addChannel) may stall every other one: those go over
+HTTP. Over the WebSocket go those that are carried out at once (hang up, play, originate,
+the answer of a channel that has just come): there a request costs half the processor
+time or less, see tests/bench. If one is not answered in time all the same, the
+WebSocket carries no more requests until it is a new one.
 """
 
 from __future__ import annotations

@@ -109,7 +109,7 @@ class Journey:
         talked = False
         try:
             async with agent_leg(self._house.ari, offer) as leg:
-                result = await ring(
+                rung = await ring(
                     self._house.ari,
                     self._house.phones,
                     offer,
@@ -117,7 +117,8 @@ class Journey:
                     Ring(self._caller, call.caller, name),
                     self._rules.ring,
                 )
-                if result is not OfferResult.ANSWERED:
+                if rung is not OfferResult.ANSWERED:
+                    result = rung
                     return None
                 if not await self._recording_runs(name):
                     result = OfferResult.FAILED
@@ -126,7 +127,7 @@ class Journey:
                     if not await self._join(leg, bridge, comfort):
                         result = OfferResult.FAILED
                         return None
-                    talked = True
+                    talked, result = True, rung
                     self._house.desk.begin_talking(offer)
                     return await self._talk(leg, name)
         except AriError:

@@ -10,7 +10,7 @@ import uuid_utils
 
 from pln_ivr.ari import Channel, Client
 from pln_ivr.calls.prompt_files import duration_seconds
-from pln_ivr.errors import AriError, AriTimeout
+from pln_ivr.errors import AriError, AriRefused, AriTimeout
 
 log = structlog.get_logger("pln_ivr.prompts")
 
@@ -43,7 +43,7 @@ class Prompts:
         try:
             await self._ari.play(channel.id, f"sound:pln/{name}", playback_id)
             state = await channel.playback_ended(playback_id, deadline)
-        except AriTimeout as error:
+        except (AriTimeout, AriRefused) as error:
             log.error("prompt_did_not_end", prompt=name, error=str(error))
         finally:
             channel.forget_playback(playback_id)

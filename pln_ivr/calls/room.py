@@ -87,7 +87,8 @@ class Comfort:
     async def stop(self) -> None:
         """End it: afterwards no request of it is under way and no prompt plays."""
         if self._task:
-            self._task.cancel()
+            if not self._task.cancelling():  # a second one would break off what it sees through
+                self._task.cancel()
             await asyncio.wait({self._task})
             self._task = None
 
@@ -117,4 +118,6 @@ async def _see_through(work: Coroutine[Any, Any, None]) -> None:
         await asyncio.shield(task)
     except asyncio.CancelledError:
         await asyncio.wait({task})
+        if not task.cancelled():
+            task.exception()  # nobody else will ask for it, and asyncio would complain
         raise

@@ -49,10 +49,12 @@ async def agent_leg(ari: Client, offer: Offer) -> AsyncIterator[Channel]:
     try:
         yield leg
     finally:
-        if not leg.gone:
-            with suppress(AriError):  # if Asterisk is away, reconnecting finds the leg
-                await ari.hang_up(leg.id)
-        leg.close()
+        try:
+            if not leg.gone:
+                with suppress(AriError):  # if Asterisk is away, reconnecting finds the leg
+                    await ari.hang_up(leg.id)
+        finally:  # the caller may go in this very moment, which cancels the line above
+            leg.close()
 
 
 async def ring(
