@@ -174,7 +174,10 @@ class _Envelope(msgspec.Struct, frozen=True, gc=False):
 
 
 _envelope = msgspec.json.Decoder(_Envelope)
-_event: msgspec.json.Decoder[Event] = msgspec.json.Decoder(Union[tuple(TYPES.values())])  # noqa: UP007 (made at run time)
+_event: msgspec.json.Decoder[Event] = msgspec.json.Decoder(
+    Union[tuple(TYPES.values())]  # noqa: UP007 (X | Y cannot be made from a list)
+)
+_UNREADABLE = (msgspec.MsgspecError, RecursionError)
 
 
 def decode(raw: str | bytes) -> Event:
@@ -184,14 +187,14 @@ def decode(raw: str | bytes) -> Event:
     """
     try:
         return _event.decode(raw)
-    except msgspec.MsgspecError as error:
+    except _UNREADABLE as error:
         return _unknown(raw, error)
 
 
-def _unknown(raw: str | bytes, error: msgspec.MsgspecError) -> Unknown:
+def _unknown(raw: str | bytes, error: Exception) -> Unknown:
     try:
         name = _envelope.decode(raw).type
-    except msgspec.MsgspecError as broken:
+    except _UNREADABLE as broken:
         raise ValueError(str(broken)) from broken
     if name in TYPES:
         raise ValueError(f"{name}: {error}") from error

@@ -44,7 +44,7 @@ class Prompts:
             await self._ari.play(channel.id, f"sound:pln/{name}", playback_id)
             state = await channel.playback_ended(playback_id, deadline)
         except (AriTimeout, AriRefused) as error:
-            log.error("prompt_did_not_end", prompt=name, error=str(error))
+            log.error("prompt_failed", prompt=name, error=str(error))
         finally:
             channel.forget_playback(playback_id)
             if not state and not channel.gone:
