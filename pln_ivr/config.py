@@ -18,6 +18,7 @@ from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
+    SettingsError,
 )
 
 from pln_ivr.errors import ConfigError
@@ -198,6 +199,10 @@ def load(path: Path | None) -> Settings:
         settings = Settings(**file_values)
     except ValidationError as error:
         raise ConfigError(_explain(error, path)) from None
+    except SettingsError as error:  # a whole section in one variable, and not as JSON
+        raise ConfigError(
+            f"environment: {error}; set single keys, like {ENV_PREFIX}ADMISSION__CAPACITY"
+        ) from None
     if settings.queues.entry not in settings.queues.names:
         known = ", ".join(sorted(settings.queues.names))
         raise ConfigError(

@@ -204,18 +204,20 @@ class Client(Operations):
         async with open_stream(self._session, self._url, self.app, self._timing.request) as stream:
             self._stream = stream
             reader = asyncio.create_task(stream.read(self._on_event, self._on_broken))
+            writer = asyncio.create_task(stream.write())
             keeper = asyncio.create_task(self._prepare_and_watch())
+            tasks = (keeper, writer, reader)
             try:
-                await asyncio.wait({reader, keeper}, return_when=asyncio.FIRST_COMPLETED)
-                for task in (keeper, reader):
+                await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+                for task in tasks:
                     if task.done():
                         task.result()
             finally:
                 self._stream = None
                 stream.fail_requests()
-                for task in (reader, keeper):
+                for task in tasks:
                     task.cancel()
-                await asyncio.gather(reader, keeper, return_exceptions=True)
+                await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _prepare_and_watch(self) -> None:
         await self.filter_events(events.TYPES)

@@ -19,6 +19,9 @@ from pln_ivr.ari import events
 from pln_ivr.ari.transport import Request, check
 from pln_ivr.errors import AriTimeout, AriUnavailable
 
+OUTBOX_REQUESTS = 5000
+"""Requests that may wait for a full socket: some seconds of a storm. Then HTTP has to do."""
+
 _encode = msgspec.json.Encoder().encode
 
 
@@ -30,6 +33,7 @@ class Stream:
     def __init__(self, socket: aiohttp.ClientWebSocketResponse) -> None:
         self._socket = socket
         self._numbers = count(1)
+        self._outbox: asyncio.Queue[str] = asyncio.Queue(OUTBOX_REQUESTS)
         self.stalled = False
         """A request was not answered in time. Those behind it in Asterisk's one thread would
         not be either: from now on requests are better sent another way."""
@@ -55,6 +59,18 @@ class Stream:
             else:
                 on_event(event)
 
+    async def write(self) -> None:
+        """Send requests in order until cancelled. Raises AriUnavailable if the socket breaks.
+
+        The one writer: senders that wait for a full socket side by side, as aiohttp has them
+        do, are all cancelled when one of them is.
+        """
+        try:
+            while True:
+                await self._socket.send_str(await self._outbox.get())
+        except (aiohttp.ClientError, ConnectionError) as error:
+            raise AriUnavailable(f"the WebSocket broke: {error}") from None
+
     async def send(self, request: Request, seconds: float) -> bytes:
         """See Transport."""
         number = str(next(self._numbers))
@@ -69,28 +85,22 @@ class Stream:
         if request.body is not None:
             message["content_type"] = "application/json"
             message["message_body"] = _encode(request.body).decode()
-        loop = asyncio.get_running_loop()
-        answer: asyncio.Future[events.RESTResponse] = loop.create_future()
+        answer: asyncio.Future[events.RESTResponse] = asyncio.get_running_loop().create_future()
         self._answers[number] = answer
-        # Not asyncio.timeout: it costs as much as all the rest of a request.
-        deadline = loop.call_later(seconds, self._expire, request, answer, seconds)
         try:
-            await self._socket.send_str(_encode(message).decode())
-            response = await answer
-        except (aiohttp.ClientError, ConnectionError) as error:
-            raise AriUnavailable(f"{request}: {error}") from None
+            self._outbox.put_nowait(_encode(message).decode())
+            async with asyncio.timeout(seconds):
+                response = await answer
+        except asyncio.QueueFull:
+            self.stalled = True
+            raise AriUnavailable(f"{request}: Asterisk takes no more requests") from None
+        except TimeoutError:
+            self.stalled = True
+            raise AriTimeout(f"{request}: no answer within {seconds:g} s") from None
         finally:
-            deadline.cancel()
             self._answers.pop(number, None)
         check(request, response.status_code, response.message_body)
         return response.message_body.encode()
-
-    def _expire(
-        self, request: Request, answer: asyncio.Future[events.RESTResponse], seconds: float
-    ) -> None:
-        if not answer.done():
-            self.stalled = True
-            answer.set_exception(AriTimeout(f"{request}: no answer within {seconds:g} s"))
 
     def _settle(self, response: events.RESTResponse) -> None:
         answer = self._answers.get(response.request_id)

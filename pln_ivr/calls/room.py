@@ -30,6 +30,7 @@ class WaitingRoom:
         self._ari = ari
         self._prompts = prompts
         self._music = music
+        self._members: set[Channel] = set()
 
     async def prepare(self) -> None:
         """Make each queue's bridge and start its music; existing ones stay. Raises AriError."""
@@ -49,6 +50,7 @@ class WaitingRoom:
             yield comfort
         finally:
             await comfort.stop()
+            self._members.discard(caller)
 
     async def enter(self, caller: Channel, queue: str) -> None:
         """Let the caller hear the queue's music. Raises AriError. Seen through if cancelled."""
@@ -63,6 +65,12 @@ class WaitingRoom:
             await self._prepare(queue)  # it is the bridge that has gone: Asterisk is a new one
             await self._ari.add_to_bridge(self._bridge(queue), [caller.id])
         await caller.until_in_bridge(self._bridge(queue), ENTER_SECONDS)
+        # The player leaves with the last caller: who comes into an empty room starts it again.
+        # Asterisk tells of leaving and entering in order, so what is known now was true then.
+        self._members.add(caller)
+        bridge = self._bridge(queue)
+        if not any(other.bridge_id == bridge for other in self._members if other is not caller):
+            await self._ari.start_music(bridge, self._music[queue])
 
     @staticmethod
     def _bridge(queue: str) -> str:

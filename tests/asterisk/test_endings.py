@@ -42,9 +42,9 @@ def test_caller_hangs_up_in_the_notice(make_world: Callable[..., World]) -> None
 
 
 def test_caller_hangs_up_while_waiting(make_world: Callable[..., World]) -> None:
-    """First while being told to wait, then while hearing music: music is RTP like any other."""
+    """Music is RTP like any other, and whoever comes into the empty room hears it again."""
     world = make_world(["101"])
-    with world.phones.caller(hold=10.0) as caller:
+    with world.phones.caller(hold=17.0) as caller:
         caller.wait()
     with Ear() as ear, world.phones.caller(hold=20.0, sound=ear) as caller:
         caller.wait()
