@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from native.ear import Ear
+from native.pbx import free_port
 from native.phones import SCENARIOS, Phone, PhoneResult, Phones
 from tests.asterisk.world import SECRET
 
@@ -89,14 +90,13 @@ def phone_for_all(
     for word, value in words.items():
         text = text.replace(word, value)
     (folder / "all.xml").write_text(text)
-    with Ear() as ear:
-        command = [
-            "sipp", f"127.0.0.1:{sip_port}", "-sf", str(folder / "all.xml"), "-inf", str(names),
-            "-s", number or "agent", "-i", "127.0.0.1", "-p", str(port), "-mi", "127.0.0.1",
-            "-mp", str(ear.port), "-m", str(len(agents)), "-r", "10", "-nostdin", "-timeout", "40s",
-            "-trace_stat", "-stf", str(folder / "stat"), "-fd", "600",
-            "-trace_logs", "-log_file", str(folder / "log"),
-            "-trace_err", "-error_file", str(folder / "errors"),
-        ]  # fmt: skip
-        with Phone(command, folder) as phone:
-            judged(phone.wait(50))
+    command = [
+        "sipp", f"127.0.0.1:{sip_port}", "-sf", str(folder / "all.xml"), "-inf", str(names),
+        "-s", number or "agent", "-i", "127.0.0.1", "-p", str(port), "-mi", "127.0.0.1",
+        "-mp", str(free_port()), "-m", str(len(agents)), "-r", "10", "-nostdin", "-timeout", "40s",
+        "-trace_stat", "-stf", str(folder / "stat"), "-fd", "600",
+        "-trace_logs", "-log_file", str(folder / "log"),
+        "-trace_err", "-error_file", str(folder / "errors"),
+    ]  # fmt: skip
+    with Phone(command, folder) as phone:
+        judged(phone.wait(50))

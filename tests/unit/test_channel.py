@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 
 import pytest
 
@@ -18,7 +19,7 @@ NEVER = asyncio.Event
 
 @pytest.fixture
 def channel() -> Channel:
-    made = Channel("c-1", lambda channel_id: None)
+    made = Channel("c-1", lambda _: None)
     made.feed(arrival("call", "123"))
     return made
 
@@ -153,11 +154,14 @@ async def test_present_inside_a_task_group_fails_only_as_gone(channel: Channel) 
             inside.set()
             await NEVER().wait()
 
-    with pytest.raises(ExceptionGroup) as failure:
+    async def several() -> None:
         async with asyncio.TaskGroup() as group:
             group.create_task(body())
             await inside.wait()
             by_caller(channel)
+
+    with pytest.raises(ExceptionGroup) as failure:
+        await several()
     assert failure.group_contains(Gone)
 
 
@@ -175,7 +179,7 @@ async def test_a_timeout_within_present_stays_a_timeout(channel: Channel) -> Non
 
 
 async def test_present_twice_nested_raises_gone_once(channel: Channel) -> None:
-    other = Channel("c-2", lambda channel_id: None)
+    other = Channel("c-2", lambda _: None)
 
     async def body() -> None:
         async with channel.present(), other.present():
@@ -223,7 +227,7 @@ async def test_a_wait_ends_with_gone_when_the_channel_does(channel: Channel) -> 
     channel.expect_playback("p-1")
     waits = [
         asyncio.create_task(channel.until_in_bridge("b-1", SOON)),
-        asyncio.create_task(channel.playback_ended("p-1", SOON)),  # type: ignore[arg-type]
+        asyncio.create_task(channel.playback_ended("p-1", SOON)),
     ]
     await asyncio.sleep(0)
     by_caller(channel)
@@ -277,7 +281,7 @@ async def test_waiting_for_the_last_event_gives_up_without_an_error(channel: Cha
 
 
 def test_the_ringing_clock_starts_at_the_first_ringing() -> None:
-    leg = Channel("c-1", lambda channel_id: None)
+    leg = Channel("c-1", lambda _: None)
     leg.feed(event("ChannelStateChange", channel=info(state="Down")))
     assert leg.ringing_since is None
     leg.feed(event("ChannelStateChange", channel=info(state="Ringing")))
@@ -295,7 +299,7 @@ SOFT = {"cause": 32, "soft": True}
 DEVICE = {"cause": 1, "soft": True}
 
 
-def end(channel: Channel, *steps: tuple[str, dict[str, object]]) -> Hangup:
+def end(channel: Channel, *steps: tuple[str, Mapping[str, object]]) -> Hangup:
     for name, fields in steps:
         channel.feed(event(name, channel=info(), **fields))
     assert channel.hangup is not None
@@ -319,14 +323,12 @@ def test_we_hung_up_and_the_flag_is_not_taken_for_a_cause(channel: Channel) -> N
 
 
 def test_rtp_stopped(channel: Channel) -> None:
-    hangup = end(
-        channel, ("ChannelHangupRequest", DEVICE), ("ChannelDestroyed", {"cause": 44})
-    )
+    hangup = end(channel, ("ChannelHangupRequest", DEVICE), ("ChannelDestroyed", {"cause": 44}))
     assert hangup == Hangup(by_far_end=False, media_lost=True, cause=44)
 
 
 def test_a_phone_that_refuses_is_destroyed_without_a_request() -> None:
-    leg = Channel("c-1", lambda channel_id: None)
+    leg = Channel("c-1", lambda _: None)
     hangup = end(leg, ("ChannelDestroyed", {"cause": 17, "tech_cause": 486}))
     assert hangup == Hangup(by_far_end=True, cause=17, tech_cause=486)
 

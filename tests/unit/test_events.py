@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -145,10 +146,8 @@ def test_damaged_bytes_give_an_event_or_a_value_error(data: st.DataObject) -> No
     begin = data.draw(st.integers(0, len(whole)))
     end = data.draw(st.integers(begin, min(len(whole), begin + 8)))
     damaged = whole[:begin] + data.draw(st.binary(max_size=6)) + whole[end:]
-    try:
+    with suppress(ValueError):
         assert isinstance(events.decode(damaged), events.Event)
-    except ValueError:
-        pass
 
 
 JSON = st.recursive(
@@ -167,7 +166,5 @@ def test_a_field_of_any_other_kind_gives_an_event_or_a_value_error(
     field = data.draw(st.sampled_from([*fields, "type", "application"]))
     fields[field] = data.draw(JSON)
     text = json.dumps({"type": name, **fields})
-    try:
+    with suppress(ValueError):
         assert isinstance(events.decode(text), events.Event)
-    except ValueError:
-        pass

@@ -6,11 +6,11 @@ from itertools import product
 
 import pytest
 
-from pln_ivr.ari.events import ChannelInfo, StasisStart
 from pln_ivr.calls.call import Call, clean_number
 from pln_ivr.outcomes import ABANDONED_IN, REASONS, Outcome, Reason, Result, Stage
+from tests.unit.making import arrival
 
-STARTED = StasisStart(channel=ChannelInfo(id="c-1"), args=("call", "123"))
+STARTED = arrival("call", "123")
 
 
 def test_every_result_has_reasons_and_every_reason_one_result() -> None:
@@ -72,5 +72,4 @@ def test_a_number_is_digits_whatever_the_header_said(said: str, kept: str) -> No
 
 
 def test_a_call_without_a_dialled_number_is_still_a_call() -> None:
-    event = StasisStart(channel=ChannelInfo(id="c-1"), args=("call",))
-    assert Call.arriving(event, "pln-1", "run").dialled == ""
+    assert Call.arriving(arrival("call"), "pln-1", "run").dialled == ""

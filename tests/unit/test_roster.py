@@ -1,0 +1,153 @@
+"""The roster file: read whole or not at all, and every fault named with its entry."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from pln_ivr.errors import ConfigError, RosterError
+from pln_ivr.queues.roster import Roster, load_roster
+
+GOOD = """
+[[agents]]
+extension = "101"
+name = " Siti Rahma "
+queues = ["umum", "gangguan"]
+secret = "a good secret"
+
+[[agents]]
+extension = "102"
+name = "Budi"
+queues = ["umum"]
+digest = "0123456789abcdef0123456789abcdef"
+"""
+ONE = {
+    "extension": '"101"',
+    "name": '"Siti"',
+    "queues": '["umum"]',
+    "secret": '"a good secret"',
+}
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "roster.toml"
+
+
+def load(path: Path, text: str) -> Roster:
+    path.write_text(text)
+    return load_roster(path, ["umum", "gangguan"])
+
+
+def entry(**changes: str | None) -> str:
+    """One entry with some keys changed, or left out by None."""
+    keys = ONE | changes
+    return "[[agents]]\n" + "".join(f"{k} = {v}\n" for k, v in keys.items() if v is not None)
+
+
+def fault(path: Path, text: str) -> list[str]:
+    """The lines of the error."""
+    with pytest.raises(RosterError) as error:
+        load(path, text)
+    return str(error.value).splitlines()
+
+
+def test_a_good_roster(path: Path) -> None:
+    roster = load(path, GOOD)
+    assert list(roster) == ["101", "102"]
+    assert roster["101"].name == "Siti Rahma"
+    assert roster["101"].queues == {"umum", "gangguan"}
+    assert (roster["101"].secret, roster["101"].digest) == ("a good secret", "")
+    assert roster["102"].digest == "0123456789abcdef0123456789abcdef"
+
+
+def test_secrets_are_not_shown(path: Path) -> None:
+    shown = repr(load(path, GOOD))
+    assert "a good secret" not in shown
+    assert "0123456789abcdef" not in shown
+
+
+def test_an_empty_roster_is_a_roster(path: Path) -> None:
+    assert load(path, "") == {}
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"extension": None}, "extension must be a string of 2 to 10 digits"),
+        ({"extension": "101"}, "extension must be a string of 2 to 10 digits"),
+        ({"extension": '"7"'}, "extension must be a string of 2 to 10 digits"),
+        ({"extension": '"012"'}, "extension must be a string of 2 to 10 digits"),
+        ({"extension": '"1;drop"'}, "extension must be a string of 2 to 10 digits"),
+        ({"extension": '"\u0661\u0660\u0661"'}, "extension must be a string of 2 to 10 digits"),
+        ({"extension": '"12345678901"'}, "extension must be a string of 2 to 10 digits"),
+        ({"extension": '"101 "'}, "extension must be a string of 2 to 10 digits"),
+        ({"name": None}, "name must be the agent's name"),
+        ({"name": '"  "'}, "name must be the agent's name"),
+        ({"name": "5"}, "name must be the agent's name"),
+        ({"queues": None}, "queues must be a list of queue names"),
+        ({"queues": "[]"}, "queues must be a list of queue names"),
+        ({"queues": '"umum"'}, "queues must be a list of queue names"),
+        ({"queues": "[1]"}, "queues must be a list of queue names"),
+        ({"queues": '["umun"]'}, "no queue umun; there are: gangguan, umum"),
+        ({"secret": None}, "give either secret or digest"),
+        ({"digest": '"0123456789abcdef0123456789abcdef"'}, "give either secret or digest"),
+        ({"secret": '"short"'}, "secret must be a string of at least 8 characters"),
+        ({"secret": "12345678"}, "secret must be a string of at least 8 characters"),
+        ({"secret": None, "digest": '"xyz"'}, "digest must be 32 hexadecimal digits"),
+        ({"secret": None, "digest": "5"}, "digest must be 32 hexadecimal digits"),
+        ({"secrte": '"x"'}, "unknown key 'secrte'; known are digest, extension, name"),
+    ],
+)
+def test_each_fault_is_one_line_with_file_entry_and_cure(
+    path: Path, changes: dict[str, str | None], says: str
+) -> None:
+    (line,) = fault(path, entry(**changes))
+    assert line.startswith(f"{path}: agent 1 (extension ")
+    assert says in line
+    assert "good secret" not in line
+
+
+def test_all_faults_are_told_at_once(path: Path) -> None:
+    lines = fault(path, entry(name='""') + entry(extension='"x"', queues="[]"))
+    assert len(lines) == 3
+    assert sum("agent 2 (extension x)" in line for line in lines) == 2
+    assert all(line.startswith(f"{path}: ") for line in lines)
+
+
+def test_an_extension_twice_is_a_fault(path: Path) -> None:
+    assert fault(path, entry() + entry()) == [f"{path}: extension 101 stands 2 times"]
+
+
+@pytest.mark.parametrize("text", ["agents = 5", "agents = [1]", 'agents = "x"', "[agents]\nx=1"])
+def test_agents_that_are_no_list_of_tables(path: Path, text: str) -> None:
+    (line,) = fault(path, text)
+    assert "each begun by [[agents]]" in line
+
+
+def test_another_key_at_the_top(path: Path) -> None:
+    assert fault(path, "agent = 1\n" + entry()) == [
+        f"{path}: unknown key 'agent'; only [[agents]] belongs here"
+    ]
+
+
+def test_not_toml(path: Path) -> None:
+    (line,) = fault(path, "[[agents]\nname")
+    assert line.startswith(f"{path}: not valid TOML: ")
+    assert "line 1" in line
+
+
+def test_not_text(path: Path) -> None:
+    path.write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(RosterError, match="cannot be read"):
+        load_roster(path, ["umum"])
+
+
+def test_no_file_or_a_folder(path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"no such file; agents\.roster must name the roster"):
+        load_roster(path, ["umum"])
+    os.mkdir(path)
+    with pytest.raises(RosterError, match=f"{path}: cannot be read"):
+        load_roster(path, ["umum"])
