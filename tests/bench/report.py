@@ -51,10 +51,10 @@ def targets(results: Results) -> list[Target]:
         found.append(
             Target("held: Asterisk against a bare bridge +5 %", app["asterisk_share"], limit, "%")
         )
-    for process in ("asterisk", "python"):
-        if "memory" in results:
-            growth = results["memory"]["pln_ivr"][process]["kb_per_1000_calls"]
-            found.append(Target(f"memory: {process}'s growth in 1000 calls", growth, 20.0, "KiB"))
+    for process in ("asterisk", "python") if "memory" in results else ():
+        of = results["memory"]["pln_ivr"][process]
+        growth = 100 * (of["last_kb"] / of["settled_kb"] - 1)
+        found.append(Target(f"memory: {process}'s growth once settled", round(growth, 2), 2.0, "%"))
     return found
 
 

@@ -205,10 +205,6 @@ async def world(
 ) -> AsyncIterator[World]:
     """A world whose application is connected and whose two agents are ready."""
     roster = _roster(folder)
-    complaints: list[str] = []
-    asyncio.get_running_loop().set_exception_handler(
-        lambda _, context: complaints.append(f"{context['message']}: {context.get('exception')!r}")
-    )
     async with fake_ari() as fake:
         settings = Settings(
             ari=Ari(
