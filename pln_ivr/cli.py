@@ -18,7 +18,7 @@ from rich.table import Table
 
 from pln_ivr import __version__, app, checks
 from pln_ivr.calls.prompt_files import build_prompts, load_texts
-from pln_ivr.config import Settings, load
+from pln_ivr.config import CONFIG_VARIABLE, Settings, load
 from pln_ivr.errors import ConfigError, PlnIvrError
 from pln_ivr.journal import CallRow, JournalReader
 from pln_ivr.logs import set_up
@@ -41,7 +41,7 @@ cli.add_typer(prompts_cli, name="prompts")
 ConfigFile = Annotated[
     Path | None,
     typer.Option(
-        "--config", "-c", envvar="PLN_IVR_CONFIG", help="TOML file; without it the defaults."
+        "--config", "-c", envvar=CONFIG_VARIABLE, help="TOML file; without it the defaults."
     ),
 ]
 

@@ -24,6 +24,8 @@ from pydantic_settings import (
 from pln_ivr.errors import ConfigError
 
 ENV_PREFIX = "PLN_IVR_"
+CONFIG_VARIABLE = "PLN_IVR_CONFIG"
+"""Names the TOML file, like --config."""
 Seconds = Annotated[float, Field(gt=0)]
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,31}$")]
 
@@ -223,12 +225,18 @@ def _read_toml(path: Path) -> dict[str, Any]:
 
 
 def _refuse_unknown_environment() -> None:
-    """A misspelt section in the environment would otherwise be ignored in silence."""
+    """A misspelt name in the environment would otherwise be ignored in silence: a section that
+    does not exist, or one underscore where two belong."""
     for name in os.environ:
-        section, nested, _ = name.removeprefix(ENV_PREFIX).partition("__")
-        if name.startswith(ENV_PREFIX) and nested and section.lower() not in Settings.model_fields:
+        if not name.startswith(ENV_PREFIX) or name == CONFIG_VARIABLE:
+            continue
+        section = name.removeprefix(ENV_PREFIX).partition("__")[0]
+        if section.lower() not in Settings.model_fields:
             known = ", ".join(s.upper() for s in Settings.model_fields)
-            raise ConfigError(f"environment {name}: no such section; there are: {known}")
+            raise ConfigError(
+                f"environment {name}: no such section; there are: {known};"
+                f" two underscores stand before the key, as in {ENV_PREFIX}ADMISSION__CAPACITY"
+            )
 
 
 def _explain(error: ValidationError, path: Path | None) -> str:

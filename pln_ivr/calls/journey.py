@@ -65,6 +65,7 @@ class Journey:
         self._rules = rules
         self._call = call
         self._caller = caller
+        self._ended: Outcome | None = None
 
     async def visit(self) -> Outcome:
         """From admission to the end of the conversation.
@@ -72,9 +73,14 @@ class Journey:
         Returns the outcome if the agent's side ended it. Raises Gone if the caller did, and
         AriError if Asterisk failed us. Safe to cancel: the agent leg and the offer end with it.
         """
-        async with self._caller.present():
-            await self._greet()
-            return await self._find_agent()
+        try:
+            async with self._caller.present():
+                await self._greet()
+                return await self._find_agent()
+        except Gone:
+            if self._ended:  # the caller followed while we cleared up after the agent's hang-up
+                return self._ended
+            raise
 
     async def _greet(self) -> None:
         await self._house.ari.answer(self._caller.id)
@@ -130,7 +136,7 @@ class Journey:
                     talked, result = True, rung
                     self._house.desk.begin_talking(offer)
                     return await self._talk(leg, name)
-        except AriError:
+        except BaseException:  # a shutdown and a bug are not the caller's doing either
             if not self._caller.gone and not talked:
                 result = OfferResult.FAILED
             raise
@@ -181,10 +187,12 @@ class Journey:
         self._enter(Stage.TALKING)
         hangup = await leg.until_gone()
         if hangup.lost:
-            return Outcome(Result.FAILED, Reason.PBX)
-        if hangup.media_lost:
-            return Outcome(Result.ANSWERED, Reason.MEDIA_LOST)
-        return Outcome(Result.ANSWERED, Reason.AGENT_HUNG_UP)
+            self._ended = Outcome(Result.FAILED, Reason.PBX)
+        elif hangup.media_lost:
+            self._ended = Outcome(Result.ANSWERED, Reason.MEDIA_LOST)
+        else:
+            self._ended = Outcome(Result.ANSWERED, Reason.AGENT_HUNG_UP)
+        return self._ended
 
     def _filed(self, filed: Filed) -> None:
         self._call.recording_seconds = filed.seconds

@@ -54,7 +54,8 @@ class PjsipPhones:
     def extension_of(endpoint: str) -> str | None:
         """The agent's extension, from an endpoint's name; None if it is no agent's."""
         extension = endpoint.removeprefix(_PREFIX)
-        return extension if extension != endpoint and extension.isdigit() else None
+        digits = extension.isascii() and extension.isdigit()
+        return extension if extension != endpoint and digits else None
 
     async def push(self, roster: Roster) -> None:
         """Make Asterisk's agents those of the roster, and learn which can be reached.

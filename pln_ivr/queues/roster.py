@@ -76,8 +76,8 @@ def _faults(entry: dict[str, Any], queues: Collection[str]) -> list[str]:
     extension, name, of = entry.get("extension"), entry.get("name"), entry.get("queues")
     if not isinstance(extension, str) or not _EXTENSION.fullmatch(extension):
         faults.append('extension must be a string of 2 to 10 digits, like "101"')
-    if not isinstance(name, str) or not name.strip():
-        faults.append("name must be the agent's name")
+    if not isinstance(name, str) or not name.strip() or not name.isprintable():
+        faults.append("name must be the agent's name, on one line")
     if not isinstance(of, list) or not of or not all(isinstance(queue, str) for queue in of):
         faults.append(f"queues must be a list of queue names, like [{sorted(queues)[0]!r}]")
     elif unknown := sorted(set(of) - set(queues)):

@@ -171,6 +171,24 @@ async def test_rtp_that_stops_is_told_apart_from_a_hangup(tmp_path: Path) -> Non
         assert (row.outcome, row.reason) == (Result.ANSWERED, Reason.MEDIA_LOST)
 
 
+async def test_caller_who_follows_the_agents_hangup_did_not_hang_up_first(tmp_path: Path) -> None:
+    """Who ended it decides about a person's conduct: the caller goes while we clear up."""
+    async with world(tmp_path) as w:
+        w.fake.on_event = lambda *_: None
+        w.fake.call()
+        await eventually(lambda: w.stage == "talking", "the conversation")
+
+        def caller_follows(asked: Asked) -> None:
+            if asked.method == "DELETE" and asked.path.startswith("bridges/talk-"):
+                w.fake.hang_up(CALLER)
+
+        w.fake.before = caller_follows
+        (leg,) = w.legs()
+        w.fake.hang_up(leg.id)
+        row = await w.nothing_left()
+        assert (row.outcome, row.reason) == (Result.ANSWERED, Reason.AGENT_HUNG_UP)
+
+
 async def test_who_comes_when_all_seats_are_taken_is_rejected_before_answer(
     tmp_path: Path,
 ) -> None:

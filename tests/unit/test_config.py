@@ -111,7 +111,13 @@ def test_a_wrong_value_in_the_environment_is_named(
 
 
 @pytest.mark.parametrize(
-    "name", ["PLN_IVR_ADMISION__CAPACITY", "PLN_IVR_X__Y", "PLN_IVR___CAPACITY"]
+    "name",
+    [
+        "PLN_IVR_ADMISION__CAPACITY",
+        "PLN_IVR_X__Y",
+        "PLN_IVR___CAPACITY",
+        "PLN_IVR_ADMISSION_CAPACITY",
+    ],
 )
 def test_an_unknown_section_in_the_environment_is_refused(
     file: Path, monkeypatch: pytest.MonkeyPatch, name: str
