@@ -125,10 +125,6 @@ class EndpointStateChange(Event, frozen=True, gc=False, kw_only=True):
     endpoint: EndpointInfo
 
 
-class PeerStatusChange(Event, frozen=True, gc=False, kw_only=True):
-    endpoint: EndpointInfo
-
-
 class ApplicationReplaced(Event, frozen=True, gc=False, kw_only=True):
     """Another WebSocket took this application's name: it gets the events now."""
 
@@ -160,7 +156,6 @@ TYPES: dict[str, type[Event]] = {
         ChannelLeftBridge,
         PlaybackFinished,
         EndpointStateChange,
-        PeerStatusChange,
         ApplicationReplaced,
         ChannelUserevent,
         RESTResponse,

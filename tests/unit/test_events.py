@@ -29,7 +29,6 @@ SAMPLES: dict[str, dict[str, Any]] = {
     "ChannelLeftBridge": {"channel": channel(), "bridge": bridge()},
     "PlaybackFinished": {"playback": playback()},
     "EndpointStateChange": {"endpoint": ENDPOINT},
-    "PeerStatusChange": {"endpoint": ENDPOINT, "peer": {"peer_status": "Reachable"}},
     "ApplicationReplaced": {},
     "ChannelUserevent": {"eventname": "watchdog", "userevent": {"x": [1, {"y": None}]}},
     "RESTResponse": {
