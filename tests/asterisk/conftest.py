@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -38,7 +39,8 @@ def make_world(
 
     def make(agents: list[str], **env: str) -> World:
         name = re.sub(r"\W+", "-", request.node.name)[:40]
-        folder = tmp_path / f"{name}-{len(worlds)}"
+        # Its name is the instance's in Asterisk's root, which test processes share.
+        folder = tmp_path / f"{name}-{os.getpid()}-{len(worlds)}"
         folder.mkdir()
         world = World(install, prompts, folder, agents, **env)
         worlds.append(world)

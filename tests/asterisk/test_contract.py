@@ -6,6 +6,7 @@ from __future__ import annotations
 import base64
 import inspect
 import json
+import os
 import re
 import urllib.request
 from collections.abc import Iterator
@@ -41,7 +42,8 @@ class Recorder(Operations):
 @pytest.fixture(scope="module")
 def docs(install: Install, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Docs]]:
     """Asterisk's api-docs by resource."""
-    folder = tmp_path_factory.mktemp("contract")
+    # Its name is the instance's in Asterisk's root, which test processes share.
+    folder = tmp_path_factory.mktemp(f"contract-{os.getpid()}-")
     with Pbx(install, Pbx.home(install, folder.name, folder), PbxSettings()) as pbx:
         login = base64.b64encode(f"pln_ivr:{pbx.settings.password}".encode()).decode()
 
