@@ -40,13 +40,14 @@ def file_recording(raw: Path, wav: Path, at_least_seconds: float = 0.0) -> Filed
     part = wav.with_suffix(".part")
     try:
         wav.parent.mkdir(parents=True, exist_ok=True)
+        seconds = raw.stat().st_size / BYTES_PER_SECOND
+        if seconds < at_least_seconds:  # before converting all of it in vain
+            raise RecordingError(
+                f"{raw}: {seconds:.1f} s recorded of {at_least_seconds:.1f} s or more"
+            )
         frames = _convert(raw, part)
         if raw.stat().st_size // FRAME_BYTES != frames:
             raise RecordingError(f"{raw}: the recording is still being written")
-        if frames < at_least_seconds * RATE:
-            raise RecordingError(
-                f"{raw}: {frames / RATE:.1f} s recorded of {at_least_seconds:.1f} s or more"
-            )
         os.replace(part, wav)
         _sync_folder(wav.parent)
         remove_raw(raw)
