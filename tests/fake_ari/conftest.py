@@ -9,6 +9,11 @@ from typing import Any
 
 import pytest
 
+from pln_ivr.calls import journey, reception, room
+from pln_ivr.calls import prompts as prompts_module
+from pln_ivr.queues import ringing
+from pln_ivr.recordings import recorder
+
 
 @pytest.fixture(autouse=True)
 async def _nothing_for_asyncio_to_complain_of() -> AsyncIterator[None]:
@@ -22,3 +27,15 @@ async def _nothing_for_asyncio_to_complain_of() -> AsyncIterator[None]:
     yield
     gc.collect()
     assert not complaints
+
+
+@pytest.fixture(autouse=True)
+def _hurry(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Shorter waits, all of them longer than the fake ever takes."""
+    monkeypatch.setattr(journey, "JOIN_SECONDS", 0.3)
+    monkeypatch.setattr(reception, "GONE_SECONDS", 0.1)
+    monkeypatch.setattr(ringing, "FINAL_CAUSE_SECONDS", 0.1)
+    monkeypatch.setattr(room, "ENTER_SECONDS", 0.3)
+    monkeypatch.setattr(room, "RETRY_SECONDS", 0.02)
+    monkeypatch.setattr(recorder, "TRY_SECONDS", 0.01)
+    monkeypatch.setattr(prompts_module, "UNKNOWN_LENGTH_SECONDS", 0.0)

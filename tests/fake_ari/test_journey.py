@@ -7,30 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from pln_ivr.calls import journey, reception, room
-from pln_ivr.calls import prompts as prompts_module
 from pln_ivr.config import Agents
 from pln_ivr.outcomes import OfferResult, Reason, Result
-from pln_ivr.queues import ringing
-from pln_ivr.recordings import recorder
 from tests.fake_ari.server import Asked, Fault, Json
 from tests.fake_ari.world import World, eventually, world
 
 CALLER = "caller-1"
 MOST = 40
 """More requests and events than one call ever makes; the loops below end before."""
-
-
-@pytest.fixture(autouse=True)
-def _hurry(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Shorter waits, all of them longer than the fake ever takes."""
-    monkeypatch.setattr(journey, "JOIN_SECONDS", 0.3)
-    monkeypatch.setattr(reception, "GONE_SECONDS", 0.1)
-    monkeypatch.setattr(ringing, "FINAL_CAUSE_SECONDS", 0.1)
-    monkeypatch.setattr(room, "ENTER_SECONDS", 0.3)
-    monkeypatch.setattr(room, "RETRY_SECONDS", 0.02)
-    monkeypatch.setattr(recorder, "TRY_SECONDS", 0.01)
-    monkeypatch.setattr(prompts_module, "UNKNOWN_LENGTH_SECONDS", 0.0)
 
 
 async def test_a_whole_call(tmp_path: Path) -> None:
