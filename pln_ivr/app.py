@@ -1,53 +1,57 @@
-"""The composition root: builds the parts, starts them in stages, drains and stops them.
+"""The composition root: builds the parts and joins them.
 
-Nothing else sees all settings, and nothing is built anywhere else.
+Nothing else sees all settings, and nothing is built anywhere else. `service` runs it.
 """
 
 from __future__ import annotations
 
 import asyncio
-import signal
 from collections import Counter
-from collections.abc import Coroutine, Mapping
-from contextlib import AbstractAsyncContextManager, AsyncExitStack
-from datetime import UTC, datetime
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 import structlog
 import uuid_utils
 
-from pln_ivr import __version__
-from pln_ivr.ari import Client, connect
-from pln_ivr.ari.client import Timing
+from pln_ivr.ari import Client
 from pln_ivr.ari.events import EndpointInfo, StasisStart
-from pln_ivr.calls.admission import Seats
+from pln_ivr.calls.admission import ArrivalLimit, Door, Seats, margin
+from pln_ivr.calls.adoption import Adoption, Memory, close_fallback, open_fallback
 from pln_ivr.calls.call import Call
 from pln_ivr.calls.codes import AgentCodes
+from pln_ivr.calls.completion import Completion, Sources
 from pln_ivr.calls.journey import House, Rules
-from pln_ivr.calls.leftovers import clear_leftovers
 from pln_ivr.calls.prompts import Prompts
-from pln_ivr.calls.reception import Reception
+from pln_ivr.calls.reception import Identity, Reception, Refusal
 from pln_ivr.calls.room import WaitingRoom
+from pln_ivr.calls.upkeep import Repair, Upkeep
 from pln_ivr.config import Settings
-from pln_ivr.console.server import serve
-from pln_ivr.errors import AriError, AriUnavailable, ConfigError
-from pln_ivr.journal import AgentStateRow, JournalReader, JournalWriter, Limits, open_journal
+from pln_ivr.errors import AriError, ConfigError, JournalError
+from pln_ivr.journal import AgentStateRow, CallRow, JournalReader, JournalWriter
 from pln_ivr.metrics import Metrics
+from pln_ivr.outcomes import Outcome
 from pln_ivr.queues.agents import Agent, Agents, AgentState
 from pln_ivr.queues.desk import Desk, LocalReservations, Offer, Pauses
-from pln_ivr.queues.phones import PjsipPhones
+from pln_ivr.queues.phones import PhoneWatch, PjsipPhones
 from pln_ivr.queues.ringing import RingTimes
 from pln_ivr.queues.roster import Roster, load_roster
-from pln_ivr.recordings.recorder import Recorder
+from pln_ivr.recordings.files import Filed
+from pln_ivr.recordings.recorder import Recorder, recording_uri
+from pln_ivr.resources import DiskWatch, needs, shortages, sqlite_folder
 
 log = structlog.get_logger("pln_ivr.app")
 
-FILING_SECONDS = 15.0
-"""How long stopping may wait for the last recordings to be filed."""
+DISK_LOOK_SECONDS = 5.0
+RECOVERY_DAYS = timedelta(days=7)
+"""How far back the call of a recording left in the spool is looked for."""
+
+PBX_RESOURCES = ("OPEN_FILES", "RTP_PORTS", "HTTP_SESSIONS")
+"""What Asterisk has, as asterisk-conf/install tells it in global variables."""
 
 
 class App:
-    """One running node. Made by `run`."""
+    """One running node."""
 
     def __init__(self, settings: Settings, ari: Client, journal: JournalWriter, metrics: Metrics):
         self._settings = settings
@@ -57,12 +61,28 @@ class App:
         loop = asyncio.get_running_loop()
         self.drain_seconds = settings.drain.deadline_seconds
         self.roster: Roster = {}
+        self.shortages: list[str] = []
+        self.own_resources: dict[str, int] = {}
+        """What this process and its disks have, as `resources.needs` names it."""
+        incarnation = str(uuid_utils.uuid7())
+        recordings = settings.recordings
+        self.disk = DiskWatch(
+            filter(
+                None,
+                (recordings.spool, recordings.folder, sqlite_folder(settings.journal.url)),
+            ),
+            settings.disk.low_mb,
+            settings.disk.reserve_mb,
+        )
         self.seats = Seats(settings.admission.capacity)
         self.agents = Agents(loop.time, self._agent_changed)
-        self.recorder = Recorder(settings.recordings.spool, settings.recordings.folder)
+        self.recorder = Recorder(
+            recordings.spool, recordings.folder, lambda: not self.disk.full, self._recovered
+        )
         self.phones = PjsipPhones(
             ari, settings.agents.codec, settings.agents.qualify_seconds, self._reachable
         )
+        self.phone_watch = PhoneWatch(ari, self.agents)
         self.desk = Desk(
             self.agents,
             LocalReservations(self.agents),
@@ -73,11 +93,41 @@ class App:
             loop.time,
         )
         prompts = Prompts(
-            ari, settings.prompts.folder, settings.prompts.margin_seconds, metrics.prompt_failed
+            ari,
+            incarnation,
+            settings.prompts.folder,
+            settings.prompts.margin_seconds,
+            metrics.prompt_failed,
         )
         music = {name: queue.music for name, queue in settings.queues.names.items()}
         self.room = WaitingRoom(ari, prompts, music)
-        self.reception = Reception(
+        self.reception = self._build_reception(prompts, incarnation)
+        self.adoption = Adoption(
+            ari, self.reception, self.desk, prompts, self._remember, self.phone_watch.busy
+        )
+        self.completion = Completion(
+            Sources(settings.fallback.calls, settings.journal.url, settings.node.name),
+            journal,
+            lambda channel_id: ari.follows(channel_id) or channel_id in self.seats.held(),
+            self._call_completed,
+        )
+        self.upkeep = Upkeep(
+            ari,
+            self.seats,
+            self.reception,
+            self.adoption,
+            self.completion,
+            settings.admission.upkeep_seconds,
+        )
+        self._show()
+
+    def _build_reception(self, prompts: Prompts, incarnation: str) -> Reception:
+        settings, ari, journal = self._settings, self._ari, self._journal
+        limit = ArrivalLimit(
+            settings.admission.arrivals_per_second, asyncio.get_running_loop().time
+        )
+        refuse = settings.admission.when_disk_full == "reject"
+        return Reception(
             House(
                 ari=ari,
                 prompts=prompts,
@@ -95,24 +145,41 @@ class App:
                 confirm_seconds=settings.recordings.confirm_seconds,
                 when_unconfirmed=settings.recordings.when_unconfirmed,
             ),
-            self.seats,
+            Door(self.seats, limit, lambda: refuse and self.disk.full),
             AgentCodes(ari, prompts, self.agents),
-            settings.admission.reject_cause,
-            settings.node.name,
-            str(uuid_utils.uuid7()),
+            Refusal(settings.admission.reject_cause, settings.drain.new_calls),
+            Identity(settings.node.name, incarnation),
             self._call_ended,
         )
-        self._show()
 
     # -- what Asterisk tells (ari.client.Handler) --------------------------------------
 
     async def connected(self) -> None:
-        """After each connection: make Asterisk what this program expects it to be."""
+        """After each connection: count who is in the house, then let callers in."""
         await self._ari.set_global("CAPACITY", str(self.seats.budget))
-        await self.phones.push(self.roster)
+        await self._ari.set_global("MARGIN", str(margin(self.seats.budget)))
         await self.room.prepare()
-        await clear_leftovers(self._ari)
+        await self.adoption.adopt()
+        self.reception.open()
+        await self.phones.push(self.roster)
+        if not self.reception.draining:
+            await close_fallback(self._ari)
+        await self._check_resources()
         self.desk.change()
+        self.upkeep.soon()
+
+    async def begin_draining(self) -> None:
+        """Admit nobody any more. Never raises: without Asterisk nobody comes anyway."""
+        self.reception.draining = True
+        if self._settings.drain.new_calls == "fallback":
+            try:
+                await open_fallback(self._ari)
+            except AriError as error:
+                log.warning("fallback_not_opened", error=str(error))
+
+    def disconnected(self) -> None:
+        """Nobody can be counted until the next connection."""
+        self.reception.close()
 
     def started(self, event: StasisStart) -> None:
         """A channel has come."""
@@ -156,6 +223,60 @@ class App:
             talked = (call.ended_at - call.talking_at).total_seconds()
         self._metrics.call_ended(call.outcome, waited, talked)
 
+    def _remember(self, channel_ids: list[str]) -> Memory:
+        settings = self._settings
+        return Memory.read(settings.journal.url, settings.node.name, channel_ids)
+
+    async def _recovered(self, name: str, filed: Filed) -> None:
+        """A recording of a conversation that this run did not see to its end."""
+        uri = recording_uri(name)
+        row = await asyncio.to_thread(self._row_of_recording, uri)
+        if row is None:
+            log.warning("recording_without_call", recording=uri)
+        else:
+            self._journal.write(
+                replace(row, sequence=row.sequence + 1, recording_seconds=filed.seconds)
+            )
+
+    def _row_of_recording(self, uri: str) -> CallRow | None:
+        try:
+            with JournalReader(self._settings.journal.url) as reader:
+                return reader.call_of_recording(uri, datetime.now(UTC) - RECOVERY_DAYS)
+        except JournalError as error:
+            log.warning("recording_not_indexed", recording=uri, error=str(error))
+            return None
+
+    def _call_completed(self, row: CallRow) -> None:
+        if row.outcome and row.reason:
+            self._metrics.call_completed(Outcome(row.outcome, row.reason))
+            log.info(
+                "call_completed",
+                call_id=row.call_id,
+                outcome=row.outcome,
+                reason=row.reason,
+                fallback=row.fallback,
+            )
+
+    # -- what there is enough of, or not --------------------------------------------------
+
+    async def _check_resources(self) -> None:
+        settings = self._settings
+        there = {name: await self._ari.get_global(name) for name in PBX_RESOURCES}
+        numbers = {name: int(value) for name, value in there.items() if value.isdecimal()}
+        numbers |= self.own_resources
+        needed = needs(self.seats.budget, len(self.roster), settings.ari.connections)
+        self.shortages = shortages(needed, numbers)
+        for line in self.shortages:
+            log.warning("resource_short", what=line)
+
+    async def watch_disk(self) -> None:
+        """Measure the disks' free room until cancelled."""
+        while True:
+            line = await asyncio.to_thread(self.disk.check)
+            if line:
+                (log.error if self.disk.low else log.warning)("disk", state=line)
+            await asyncio.sleep(DISK_LOOK_SECONDS)
+
     # -- the roster -----------------------------------------------------------------------
 
     def load_roster(self) -> None:
@@ -194,6 +315,7 @@ class App:
         return {
             "asterisk": self._ari.ready,
             "journal": not self._journal.failing,
+            "disk": not self.disk.full,
             "admitting": not self.reception.draining,
         }
 
@@ -222,6 +344,24 @@ class App:
             "Recordings shorter than their conversation",
             lambda: recorder.short,
         )
+        metrics.gauge(
+            "pln_ivr_leases_expired",
+            "Callers whom Asterisk took back because it did not hear from us",
+            lambda: self.reception.leases_expired,
+        )
+        metrics.gauge("pln_ivr_disk_free_bytes", "Least room", lambda: self.disk.free_mb * 2**20)
+        metrics.gauge("pln_ivr_disk_low", "1 below disk.low_mb", lambda: float(self.disk.low))
+        metrics.gauge(
+            "pln_ivr_resources_short",
+            "Things of which there is less than a full house needs",
+            lambda: len(self.shortages),
+        )
+        metrics.groups(
+            "pln_ivr_repairs",
+            "What upkeep found wrong and repaired",
+            "what",
+            lambda: {repair: float(self.upkeep.repairs[repair]) for repair in Repair},
+        )
         metrics.groups(
             "pln_ivr_waiting_calls", "Calls in each line", "queue", self._waiting_by_queue
         )
@@ -237,115 +377,3 @@ class App:
             agent.state is AgentState.READY and not agent.reachable for agent in self.agents
         )
         return {state: counts[state] for state in AgentState} | {"ready_unreachable": unreachable}
-
-
-async def run(settings: Settings) -> None:
-    """Serve until SIGTERM or SIGINT, then drain; a second signal stops at once.
-
-    Raises ConfigError and JournalError at the start; AriUnavailable if another process
-    takes over the application's name.
-    """
-    stop, hurry = asyncio.Event(), asyncio.Event()
-    metrics = Metrics()
-    async with AsyncExitStack() as stack:
-        limits = Limits(
-            bound=settings.journal.buffer_rows, flush_seconds=settings.journal.flush_seconds
-        )
-        journal = await stack.enter_async_context(
-            open_journal(
-                settings.journal.url, log=structlog.get_logger("pln_ivr.journal"), limits=limits
-            )
-        )
-        ari = await stack.enter_async_context(_connect(settings, metrics))
-        app = App(settings, ari, journal, metrics)
-        app.load_roster()
-        await app.restore_agents()
-        console = settings.console
-        port = await stack.enter_async_context(
-            serve(console.bind, console.port, metrics.render, app.checks)
-        )
-        _handle_signals(app, stop, hurry)
-        log.info(
-            "started",
-            version=__version__,
-            node=settings.node.name,
-            capacity=app.seats.budget,
-            agents=len(app.roster),
-            console=f"{console.bind}:{port}",
-        )
-        await serve_until_stopped(app, ari, metrics, stop, hurry)
-    log.info("stopped")
-    if ari.replaced.is_set():
-        raise AriUnavailable(
-            f"ari.app: another process took over the name {settings.ari.app!r} at this Asterisk"
-        )
-
-
-def _connect(settings: Settings, metrics: Metrics) -> AbstractAsyncContextManager[Client]:
-    ari = settings.ari
-    return connect(
-        ari.url,
-        user=ari.user,
-        password=ari.password.get_secret_value(),
-        app=ari.app,
-        meter=metrics,
-        timing=Timing(ari.request_seconds, ari.watchdog_seconds, ari.reconnect_max_seconds),
-        connections=ari.connections,
-    )
-
-
-def _handle_signals(app: App, stop: asyncio.Event, hurry: asyncio.Event) -> None:
-    loop = asyncio.get_running_loop()
-
-    def terminate() -> None:
-        (hurry if stop.is_set() else stop).set()
-
-    reloads: set[asyncio.Task[None]] = set()
-
-    def hang_up() -> None:
-        task = loop.create_task(app.reload())
-        reloads.add(task)
-        task.add_done_callback(reloads.discard)
-
-    loop.add_signal_handler(signal.SIGTERM, terminate)
-    loop.add_signal_handler(signal.SIGINT, terminate)
-    loop.add_signal_handler(signal.SIGHUP, hang_up)
-
-
-async def serve_until_stopped(
-    app: App, ari: Client, metrics: Metrics, stop: asyncio.Event, hurry: asyncio.Event
-) -> None:
-    """Everything runs; then drain; then calls, recordings, ARI and the rest end, in this order.
-
-    A part that ends by a bug ends the program: half a service must not look healthy.
-    """
-    async with asyncio.TaskGroup() as services:
-        rest = [
-            services.create_task(metrics.watch_loop(), name="lag"),
-            services.create_task(app.recorder.run(), name="recorder"),
-            services.create_task(app.desk.run(), name="desk"),
-            services.create_task(app.reception.run(), name="reception"),
-        ]
-        connection = services.create_task(ari.run(app), name="ari")
-        await _first(stop.wait(), ari.replaced.wait())
-        seconds = app.drain_seconds
-        log.info("draining", calls=app.reception.calls, deadline_seconds=seconds)
-        await _first(app.reception.drain(seconds), hurry.wait())
-        if app.reception.calls:
-            log.warning("calls_cut_off", calls=app.reception.calls)
-        await app.reception.end_calls()
-        if not await app.recorder.drained(FILING_SECONDS):
-            log.warning("recordings_left_in_spool", effect="filed at the next start")
-        for task in (connection, *rest):
-            task.cancel()
-
-
-async def _first(*waits: Coroutine[Any, Any, object]) -> None:
-    """Return when the first is done; the others are cancelled."""
-    tasks = [asyncio.ensure_future(wait) for wait in waits]
-    try:
-        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)

@@ -16,7 +16,7 @@ import uvloop
 from rich.console import Console
 from rich.table import Table
 
-from pln_ivr import __version__, app, checks
+from pln_ivr import __version__, checks, orders, service
 from pln_ivr.calls.prompt_files import build_prompts, load_texts
 from pln_ivr.config import CONFIG_VARIABLE, Settings, load
 from pln_ivr.errors import ConfigError, PlnIvrError
@@ -54,7 +54,7 @@ def serve(config: ConfigFile = None) -> None:
     # What is loaded by now stays: the collector need not look at it again at every call.
     gc.collect()
     gc.freeze()
-    uvloop.run(app.run(settings))
+    uvloop.run(service.run(settings))
 
 
 @cli.command()
@@ -81,6 +81,22 @@ def calls(
             print(json.dumps(asdict(row) | {"caller": masked(row.caller)}, default=str))
     else:
         Console().print(_table(rows))
+
+
+@cli.command()
+def drain(
+    config: ConfigFile = None,
+    leave: Annotated[
+        bool, typer.Option("--leave", help="Stop now; the next run takes over every call.")
+    ] = False,
+    wait: Annotated[float, typer.Option(min=0, help="Seconds to wait for the end.")] = 0.0,
+) -> None:
+    """Have the running program stop: no new calls, conversations may finish."""
+    settings = load(config)
+    print(orders.give(settings, "leave" if leave else "drain"))
+    if wait and not orders.ended(settings, wait):
+        print(f"still running after {wait:g} s")
+        raise typer.Exit(Exit.FAILED)
 
 
 @prompts_cli.command("build")

@@ -68,6 +68,32 @@ class Admission(Section):
     reject_cause: Literal[17, 34, 42] = 17
     """Q.850 cause of a rejection: 17 gives SIP 486, 34 and 42 give 503."""
 
+    arrivals_per_second: Annotated[float, Field(ge=0, le=10_000)] = 0.0
+    """At most so many calls are admitted each second, with a burst of one second's worth; the
+    others are rejected as if there were no seat. 0: no limit."""
+    when_disk_full: Literal["admit", "reject"] = "admit"
+    """What new calls meet while disk.reserve_mb is not there: people in the dark come first,
+    unless a call without a recording may not be."""
+    upkeep_seconds: Seconds = 60.0
+    """How often seats, legs and bridges are compared with what Asterisk lists."""
+
+
+class Disk(Section):
+    """Room that must stay free where recordings and the journal are written."""
+
+    low_mb: Annotated[int, Field(ge=0)] = 2048
+    """Below this there is an alarm, and nothing else changes."""
+    reserve_mb: Annotated[int, Field(ge=0)] = 512
+    """Below this no recording is begun, so that the journal can still be written:
+    recordings.when_unconfirmed and admission.when_disk_full say what happens to calls."""
+
+
+class Fallback(Section):
+    """What Asterisk does while this program is away, and how the journal learns of it."""
+
+    calls: Path = Path("/var/log/asterisk/cdr-custom/calls.csv")
+    """Asterisk's own list of calls (cdr_custom.conf), as this program sees it."""
+
 
 class Prompts(Section):
     """Recorded audio that callers and agents hear."""
@@ -148,6 +174,9 @@ class Drain(Section):
     """What SIGTERM does: no new calls, and conversations may finish until the deadline."""
 
     deadline_seconds: Annotated[float, Field(ge=0)] = 300.0
+    new_calls: Literal["reject", "fallback"] = "reject"
+    """reject: new calls get 503, so that a proxy or the trunk tries the next node. fallback:
+    Asterisk serves them itself meanwhile."""
 
 
 class Log(Section):
@@ -167,6 +196,8 @@ class Settings(BaseSettings):
     node: Node = Node()
     ari: Ari = Ari()
     admission: Admission = Admission()
+    disk: Disk = Disk()
+    fallback: Fallback = Fallback()
     prompts: Prompts = Prompts()
     queues: Queues = Queues()
     agents: Agents = Agents()

@@ -86,6 +86,12 @@ class Metrics:
         self._events = Counter(
             "pln_ivr_ari_events", "Events from Asterisk", ["type"], registry=registry
         )
+        self._completed = Counter(
+            "pln_ivr_calls_completed",
+            "Calls whose end was read from Asterisk's own list of calls",
+            ["outcome", "reason"],
+            registry=registry,
+        )
         # labels() takes its time, and these are counted several times a call.
         self._event_children: dict[str, Counter] = {}
         self._request_children: dict[tuple[str, str, str], Counter] = {}
@@ -116,6 +122,10 @@ class Metrics:
             self._waiting.labels(outcome.result).observe(waited)
         if talked is not None:
             self._talking.observe(talked)
+
+    def call_completed(self, outcome: Outcome) -> None:
+        """Count a call that this program did not see to its end."""
+        self._completed.labels(outcome.result, outcome.reason).inc()
 
     def offer_ended(self, result: OfferResult, seconds: float) -> None:
         """Count an offer."""

@@ -25,6 +25,7 @@ class Reason(StrEnum):
     CALLER_HUNG_UP = "caller_hung_up"  # answered: the caller ended the conversation
     AGENT_HUNG_UP = "agent_hung_up"  # answered: the agent did
     MEDIA_LOST = "media_lost"  # answered: RTP stopped and Asterisk ended it (cause 44)
+    UNSEEN = "unseen"  # answered: it ended while this program was away; who hung up is not known
 
     BEFORE_ANSWER = "before_answer"  # abandoned: cancelled while we were answering
     IN_NOTICE = "in_notice"
@@ -33,6 +34,8 @@ class Reason(StrEnum):
 
     FULL = "full"  # rejected: every seat is taken
     DRAINING = "draining"  # rejected: this node is being stopped
+    ARRIVAL_LIMIT = "arrival_limit"  # rejected: more calls a second than admission allows
+    DISK_FULL = "disk_full"  # rejected: no room for recordings, and the policy is to refuse
 
     ERROR = "error"  # failed: a bug; the traceback is in the log with the call id
     PBX = "pbx"  # failed: Asterisk refused, did not answer in time or went away
@@ -40,11 +43,15 @@ class Reason(StrEnum):
 
 
 REASONS: dict[Result, frozenset[Reason]] = {
-    Result.ANSWERED: frozenset({Reason.CALLER_HUNG_UP, Reason.AGENT_HUNG_UP, Reason.MEDIA_LOST}),
+    Result.ANSWERED: frozenset(
+        {Reason.CALLER_HUNG_UP, Reason.AGENT_HUNG_UP, Reason.MEDIA_LOST, Reason.UNSEEN}
+    ),
     Result.ABANDONED: frozenset(
         {Reason.BEFORE_ANSWER, Reason.IN_NOTICE, Reason.IN_WAITING, Reason.IN_RINGING}
     ),
-    Result.REJECTED: frozenset({Reason.FULL, Reason.DRAINING}),
+    Result.REJECTED: frozenset(
+        {Reason.FULL, Reason.DRAINING, Reason.ARRIVAL_LIMIT, Reason.DISK_FULL}
+    ),
     Result.FAILED: frozenset({Reason.ERROR, Reason.PBX, Reason.SHUTDOWN}),
 }
 

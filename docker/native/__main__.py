@@ -51,7 +51,7 @@ def _up(state: State) -> int:
     if application.install(state):
         _say("pln-ivr: installed from this checkout")
     state.write_roster()
-    state.write_config(settings, pbx.monitor_dir, pbx.sounds_dir)
+    state.write_config(settings, pbx.monitor_dir, pbx.sounds_dir, pbx.calls_file)
     _start_pbx(state, pbx)
     if application.pid(state):
         application.stop(state)

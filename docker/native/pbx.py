@@ -126,6 +126,11 @@ class Pbx:
         return self.folder / "log"
 
     @property
+    def calls_file(self) -> Path:
+        """Asterisk's own list of calls."""
+        return self.log_dir / "cdr-custom/calls.csv"
+
+    @property
     def pid(self) -> int | None:
         """Asterisk's process id while it runs, also when another process started it."""
         try:

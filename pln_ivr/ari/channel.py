@@ -25,13 +25,16 @@ class Hangup:
 
     `by_far_end` is true if the party at the phone ended it, false if Asterisk or an
     application did; `media_lost` if Asterisk did because RTP stopped (rtp_timeout).
-    `lost` if nobody told us: the channel was missing when we looked after a reconnection.
+    `lost` if it ended with Asterisk itself, `unseen` if it ended while we were not connected:
+    then nobody told us. `left` if it has not ended at all: it went on in the dialplan.
     `cause` is Q.850 (0: unknown); `tech_cause` the SIP status, if any.
     """
 
     by_far_end: bool
     media_lost: bool = False
     lost: bool = False
+    unseen: bool = False
+    left: bool = False
     cause: int = 0
     tech_cause: int = 0
 
@@ -102,13 +105,21 @@ class Channel:
                 )
             case events.StasisEnd():
                 self.in_app = False
-                self._end(Hangup(by_far_end=False))
+                # Whoever hangs up, a request to hang up comes first.
+                self._end(Hangup(by_far_end=False, left=True))
         self._wake()
 
-    def lose(self) -> None:
-        """Mark the channel as ended without an event: a look at Asterisk's list missed it."""
+    def find(self, info: events.ChannelInfo, bridge_id: str | None) -> None:
+        """Take the channel's state from Asterisk's own list: no event will tell it again."""
+        self.in_app, self.state, self.bridge_id = True, info.state, bridge_id
+
+    def lose(self, pbx_restarted: bool) -> None:
+        """Mark the channel as ended without an event: a look at Asterisk's list missed it.
+
+        If Asterisk has not been restarted meanwhile, only a far end can have ended it.
+        """
         self.destroyed = True
-        self._end(Hangup(by_far_end=False, lost=True))
+        self._end(Hangup(by_far_end=not pbx_restarted, lost=pbx_restarted, unseen=True))
         self._wake()
 
     def _end(self, hangup: Hangup) -> None:
@@ -143,6 +154,15 @@ class Channel:
         while self.hangup is None:
             await self._change()
         return self.hangup
+
+    async def until_in_app(self) -> None:
+        """Return once the channel is (again) in the application, however long it takes.
+
+        Raises Gone if it ends.
+        """
+        while not self.in_app:
+            self._raise_if_gone()
+            await self._change()
 
     async def until_destroyed(self, seconds: float) -> None:
         """Return once the channel is no more, or at the deadline, without an error.

@@ -35,6 +35,9 @@ class Handler(Protocol):
         Raising AriError makes the client reconnect.
         """
 
+    def disconnected(self) -> None:
+        """No more events come until `connected` is called again."""
+
     def started(self, event: events.StasisStart) -> None:
         """A channel that nobody follows entered the application."""
 
@@ -46,6 +49,8 @@ class _Nobody:
     """The handler before `run`."""
 
     async def connected(self) -> None: ...
+
+    def disconnected(self) -> None: ...
 
     def started(self, event: events.StasisStart) -> None: ...
 
@@ -102,6 +107,7 @@ class Client(Operations):
         self._stream: Stream | None = None
         self._channels: dict[str, Channel] = {}
         self._alive = asyncio.Event()
+        self._startup_time = ""
         self.replaced = asyncio.Event()
         """Another process took the application's name; this one gets no more events."""
 
@@ -117,6 +123,10 @@ class Client(Operations):
     def follows(self, channel_id: str) -> bool:
         """True if somebody follows this channel."""
         return channel_id in self._channels
+
+    def followed(self) -> frozenset[str]:
+        """The channels that somebody follows."""
+        return frozenset(self._channels)
 
     def _forget(self, channel_id: str) -> None:
         self._channels.pop(channel_id, None)
@@ -195,6 +205,7 @@ class Client(Operations):
                     pauses = backoff(self._timing.reconnect_max)
                     self.reconnections += 1
                 self.ready = False
+                handler.disconnected()
                 log.warning("ari_disconnected", error=str(error))
             await asyncio.sleep(next(pauses))
         self.ready = False
@@ -237,11 +248,14 @@ class Client(Operations):
 
     async def _reconcile(self) -> None:
         """Learn what happened while no events came: Asterisk's own lists are the truth."""
+        startup_time = await self.startup_time()
+        restarted = startup_time != self._startup_time
+        self._startup_time = startup_time
         followed = {key: channel for key, channel in self._channels.items() if channel.state}
         alive = {channel.id for channel in await self.list_channels()}
         for channel_id, channel in followed.items():
             if channel_id not in alive:
-                channel.lose()
+                channel.lose(restarted)
         members = {c: bridge.id for bridge in await self.list_bridges() for c in bridge.channels}
         for channel_id, channel in followed.items():
             channel.bridge_id = members.get(channel_id, channel.bridge_id)

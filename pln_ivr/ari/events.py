@@ -83,7 +83,8 @@ class ChannelEvent(Event, frozen=True, gc=False, kw_only=True):
 
 
 class StasisEnd(ChannelEvent, frozen=True, gc=False, kw_only=True):
-    """The channel left the application: it was hung up, or continues in the dialplan."""
+    """The channel left the application. If nobody asked to hang it up before, it goes on in
+    the dialplan."""
 
 
 class ChannelStateChange(ChannelEvent, frozen=True, gc=False, kw_only=True):

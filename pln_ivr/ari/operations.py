@@ -32,6 +32,18 @@ class _Info(msgspec.Struct):
     system: _System
 
 
+class _Status(msgspec.Struct):
+    startup_time: str
+
+
+class _StatusInfo(msgspec.Struct):
+    status: _Status
+
+
+class _Variable(msgspec.Struct):
+    value: str
+
+
 class Operations(ABC):
     """The operations, over transports that a subclass supplies."""
 
@@ -72,6 +84,15 @@ class Operations(ABC):
             await self._hand_over(Request("DELETE", f"channels/{quote(channel_id)}", query))
         except Gone:
             return
+
+    async def lease(self, channel_id: str, seconds: int) -> None:
+        """Have the dialplan take the channel back after so long; 0: never.
+
+        Sets TIMEOUT(absolute). Waits for the channel's thread: must not meet one that plays
+        a prompt.
+        """
+        query = {"variable": "TIMEOUT(absolute)", "value": str(seconds)}
+        await self._hand_over(Request("POST", f"channels/{quote(channel_id)}/variable", query))
 
     async def play(self, channel_id: str, media: str, playback_id: str) -> None:
         """Start a prompt. It ends with PlaybackFinished, or without a word if the channel does."""
@@ -165,10 +186,20 @@ class Operations(ABC):
         info = await self._read(Request("GET", "asterisk/info", {"only": "system"}), _Info)
         return info.system.version
 
+    async def startup_time(self) -> str:
+        """When this Asterisk was started, in its own words; another word is another Asterisk."""
+        request = Request("GET", "asterisk/info", {"only": "status"})
+        return (await self._read(request, _StatusInfo)).status.startup_time
+
     async def set_global(self, name: str, value: str) -> None:
-        """Set a global variable of the dialplan."""
+        """Set a global variable of the dialplan, or write a function that needs no channel."""
         query = {"variable": name, "value": value}
         await self._wait(Request("POST", "asterisk/variable", query))
+
+    async def get_global(self, name: str) -> str:
+        """A global variable of the dialplan, or a function's value; empty if there is none."""
+        request = Request("GET", "asterisk/variable", {"variable": name})
+        return (await self._read(request, _Variable)).value
 
     async def put_object(self, kind: str, object_id: str, fields: Mapping[str, str]) -> None:
         """Create or change a PJSIP object (auth, aor, endpoint) by push configuration."""

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
 
 import uuid_utils
 
-from pln_ivr.ari.events import StasisStart
+from pln_ivr.ari.events import ChannelInfo, StasisStart
 from pln_ivr.journal import CallRow
 from pln_ivr.outcomes import ABANDONED_IN, Outcome, Reason, Result, Stage
+
+ADOPTED = 1000
+"""How far an adopted call's row leaps ahead of the versions of the run that had it before."""
 
 _DIGITS = frozenset("0123456789+")
 
@@ -44,6 +47,7 @@ class Call:
     outcome: Outcome | None = None
     cause: int | None = None
     sequence: int = 0
+    fallback: bool = False
 
     @classmethod
     def arriving(cls, event: StasisStart, node: str, incarnation: str) -> Call:
@@ -54,6 +58,41 @@ class Call:
             dialled=clean_number(event.args[1]) if len(event.args) > 1 else "",
             node=node,
             incarnation=incarnation,
+        )
+
+    @classmethod
+    def returning(cls, event: StasisStart, node: str, incarnation: str) -> Call:
+        """A call that Asterisk greeted while we were away: Stasis(pln_ivr,return,DIALLED,SINCE).
+
+        It has heard the notice, and keeps the place that it got then (SINCE, epoch seconds).
+        """
+        call = cls.arriving(event, node, incarnation)
+        since = event.args[2] if len(event.args) > 2 else ""
+        if since.isdecimal():
+            call.started_at = datetime.fromtimestamp(int(since), UTC)
+        call.answered_at = call.notice_heard_at = call.queued_at = call.started_at
+        call.stage = Stage.WAITING
+        return call
+
+    @classmethod
+    def adopted(cls, row: CallRow, incarnation: str) -> Call:
+        """The call of an earlier run, as the journal remembers it."""
+        values = {f.name: getattr(row, f.name) for f in fields(cls) if hasattr(row, f.name)}
+        values |= {"id": row.call_id, "incarnation": incarnation, "outcome": None}
+        # Past whatever the earlier run may still write.
+        values["sequence"] = row.sequence + ADOPTED
+        return cls(**values)
+
+    @classmethod
+    def found(cls, channel: ChannelInfo, node: str, incarnation: str) -> Call:
+        """A call in conversation whose row died with the run that wrote it."""
+        return cls(
+            channel_id=channel.id,
+            caller=clean_number(channel.caller.number),
+            dialled=clean_number(channel.dialplan.exten),
+            node=node,
+            incarnation=incarnation,
+            stage=Stage.TALKING,
         )
 
     def end_for_gone_caller(self) -> Outcome:
@@ -88,4 +127,5 @@ class Call:
             outcome=self.outcome.result if self.outcome else None,
             reason=self.outcome.reason if self.outcome else None,
             cause=self.cause,
+            fallback=self.fallback,
         )

@@ -7,7 +7,8 @@ raised; reception ends the call in its one place.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -25,9 +26,12 @@ from pln_ivr.queues.desk import Desk, Offer
 from pln_ivr.queues.phones import Phones
 from pln_ivr.queues.ringing import Ring, RingTimes, agent_leg, ring
 from pln_ivr.recordings.files import Filed
-from pln_ivr.recordings.recorder import Recorder, recording_name
+from pln_ivr.recordings.recorder import Recorder, recording_name, recording_uri
 
 log = structlog.get_logger("pln_ivr.journey")
+
+TALK = "talk-"
+"""Begins the id of every conversation's bridge; the call's id follows."""
 
 JOIN_SECONDS = 3.0
 """How long two legs may take to enter their bridge."""
@@ -57,6 +61,14 @@ class House:
     """Called when a call's story has grown: journal and metrics."""
 
 
+@dataclass(frozen=True, slots=True)
+class Talk:
+    """A conversation that goes on from an earlier run of the program."""
+
+    offer: Offer
+    recording: str
+
+
 class Journey:
     """One call's way through the house. `visit` is run once."""
 
@@ -67,15 +79,19 @@ class Journey:
         self._caller = caller
         self._ended: Outcome | None = None
 
-    async def visit(self) -> Outcome:
-        """From admission to the end of the conversation.
+    async def visit(self, talk: Talk | None = None) -> Outcome:
+        """From the stage where the call stands, usually admission, to the conversation's end.
 
-        Returns the outcome if the agent's side ended it. Raises Gone if the caller did, and
-        AriError if Asterisk failed us. Safe to cancel: the agent leg and the offer end with it.
+        `talk` is the conversation that an adopted call is in. Returns the outcome if the
+        agent's side ended it. Raises Gone if the caller did, and AriError if Asterisk failed
+        us. Safe to cancel: the agent leg and the offer end with it.
         """
         try:
             async with self._caller.present():
-                await self._greet()
+                if talk:
+                    return await self._talk_on(talk)
+                if self._call.stage in (Stage.ADMISSION, Stage.NOTICE):
+                    await self._greet()
                 return await self._find_agent()
         except Gone:
             if self._ended:  # the caller followed while we cleared up after the agent's hang-up
@@ -83,19 +99,26 @@ class Journey:
             raise
 
     async def _greet(self) -> None:
-        await self._house.ari.answer(self._caller.id)
-        self._call.answered_at = datetime.now(UTC)
+        seconds = self._house.room.greeting_seconds()
+        if self._call.answered_at is None:
+            await _both(
+                self._house.ari.lease(self._caller.id, seconds),
+                self._house.ari.answer(self._caller.id),
+            )
+            self._call.answered_at = datetime.now(UTC)
+        else:
+            await self._house.ari.lease(self._caller.id, seconds)
         self._enter(Stage.NOTICE)
         if await self._house.prompts.play(self._caller, "notice"):
             self._call.notice_heard_at = datetime.now(UTC)
 
     async def _find_agent(self) -> Outcome:
         house, call = self._house, self._call
-        call.queue = self._rules.queue
-        call.queued_at = datetime.now(UTC)
+        call.queue = call.queue or self._rules.queue
+        call.queued_at = call.queued_at or datetime.now(UTC)
         self._enter(Stage.WAITING)
         async with (
-            house.desk.join(call.id, call.queue) as place,
+            house.desk.join(call.id, call.queue, call.queued_at) as place,
             house.room.comfort(self._caller, call.queue) as comfort,
         ):
             while True:
@@ -110,7 +133,7 @@ class Journey:
         call = self._call
         call.agent, call.offered_at = offer.agent, offer.offered_at
         self._enter(Stage.RINGING)
-        name = recording_name(call.id, offer.id, offer.offered_at)
+        name = self._house.recorder.begin(recording_name(call.id, offer.id, offer.offered_at))
         result = OfferResult.CALLER_GONE
         talked = False
         try:
@@ -142,11 +165,30 @@ class Journey:
             raise
         finally:
             self._house.desk.settle(offer, result)
-            if talked and call.talking_at:
-                seconds = (datetime.now(UTC) - call.talking_at).total_seconds()
-                self._house.recorder.finish(name, seconds, self._filed)
+            if talked:
+                self._file(name)
             else:
                 self._house.recorder.discard(name)
+
+    async def _talk_on(self, talk: Talk) -> Outcome:
+        """The conversation that an earlier run of the program began."""
+        call, offer = self._call, talk.offer
+        self._house.desk.adopt(offer)
+        self._house.recorder.resume(talk.recording)
+        try:
+            async with agent_leg(self._house.ari, offer) as leg, self._bridge():
+                call.agent = offer.agent
+                return await self._talk(leg, talk.recording)
+        finally:
+            self._house.desk.settle(offer, OfferResult.ANSWERED)
+            self._file(talk.recording)
+
+    def _file(self, recording: str) -> None:
+        if not recording:
+            return
+        began = self._call.talking_at
+        seconds = (datetime.now(UTC) - began).total_seconds() if began else 0.0
+        self._house.recorder.finish(recording, seconds, self._filed)
 
     async def _recording_runs(self, name: str) -> bool:
         """Whether the two may talk: the recording runs, or the policy is to talk all the same."""
@@ -158,7 +200,7 @@ class Journey:
     @asynccontextmanager
     async def _bridge(self) -> AsyncIterator[str]:
         """The conversation's bridge for the body's duration; its channels outlive it."""
-        bridge = f"talk-{self._call.id}"
+        bridge = TALK + self._call.id
         try:
             await self._house.ari.create_bridge(bridge, "mixing")
             yield bridge
@@ -170,6 +212,7 @@ class Journey:
         """Put caller and agent together; false if that failed and the caller waits on."""
         await comfort.stop()
         try:
+            await self._house.room.lease(self._caller, 0)  # a conversation outlives this program
             await self._house.ari.add_to_bridge(bridge, [self._caller.id, leg.id])
             for channel in (self._caller, leg):
                 await channel.until_in_bridge(bridge, JOIN_SECONDS)
@@ -182,12 +225,14 @@ class Journey:
         return True
 
     async def _talk(self, leg: Channel, recording: str) -> Outcome:
-        self._call.talking_at = datetime.now(UTC)
-        self._call.recording = self._house.recorder.uri(recording)
+        self._call.talking_at = self._call.talking_at or datetime.now(UTC)
+        self._call.recording = recording_uri(recording) if recording else None
         self._enter(Stage.TALKING)
         hangup = await leg.until_gone()
         if hangup.lost:
             self._ended = Outcome(Result.FAILED, Reason.PBX)
+        elif hangup.unseen:
+            self._ended = Outcome(Result.ANSWERED, Reason.UNSEEN)
         elif hangup.media_lost:
             self._ended = Outcome(Result.ANSWERED, Reason.MEDIA_LOST)
         else:
@@ -201,3 +246,10 @@ class Journey:
     def _enter(self, stage: Stage) -> None:
         self._call.stage = stage
         self._house.tell(self._call)
+
+
+async def _both(first: Awaitable[None], second: Awaitable[None]) -> None:
+    """Two requests on their way at once; the first error is raised when both are done."""
+    for error in await asyncio.gather(first, second, return_exceptions=True):
+        if error:
+            raise error

@@ -125,6 +125,13 @@ def _texts(path: Path, data: Any) -> dict[str, str]:
     return texts
 
 
+STATEMENT = "statement"
+"""What Asterisk plays by itself after the notice; silence until there is a statement."""
+
+SILENCE = b"\xd5" * 160
+"""One packet's worth in A-law: Asterisk complains of an empty file."""
+
+
 def build_prompts(texts: Prompts, out: str | Path, studio: str | Path | None = None) -> BuildReport:
     """Make ``<out>/<name>.alaw`` for every prompt; those that have not changed are kept.
 
@@ -148,6 +155,9 @@ def build_prompts(texts: Prompts, out: str | Path, studio: str | Path | None = N
             built.append(name)
             manifest[name] = [fingerprint, _digest(target)]
             _write_atomically(out / MANIFEST, json.dumps(manifest, indent=1).encode())
+        statement = out / f"{STATEMENT}.alaw"
+        if not statement.exists():
+            _write_atomically(statement, SILENCE)
         seconds = {name: duration_seconds(out / f"{name}.alaw") for name in texts.texts}
     except OSError as error:
         raise PromptError(

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import structlog
-import uuid_utils
 
 from pln_ivr.ari import Channel, Client
 from pln_ivr.calls.prompt_files import duration_seconds
@@ -18,13 +17,23 @@ UNKNOWN_LENGTH_SECONDS = 30.0
 """Taken for a prompt whose file this program cannot read."""
 
 
+_WHILE_GREETED = ("notice", "please-wait")
+
+
+def _playback(name: str, run: str, channel_id: str) -> str:
+    """Its id, which a later run can tell: a prompt is played once to a channel by a run."""
+    return f"{name}-{run}-{channel_id}"
+
+
 class Prompts:
     """The prompts that Asterisk finds as sound:pln/NAME."""
 
     def __init__(
-        self, ari: Client, folder: Path, margin: float, on_failed: Callable[[str], None]
+        self, ari: Client, run: str, folder: Path, margin: float, on_failed: Callable[[str], None]
     ) -> None:
+        """`run` is this start's id, `margin` the seconds that a prompt may take too long."""
         self._ari = ari
+        self._run = run
         self._folder = folder
         self._margin = margin
         self._on_failed = on_failed
@@ -36,9 +45,9 @@ class Prompts:
         A prompt that fails or never ends is counted and the call goes on without it.
         Cancelling stops the prompt. Raises Gone; AriUnavailable if Asterisk is away.
         """
-        playback_id = f"prompt-{uuid_utils.uuid7()}"
+        playback_id = _playback(name, self._run, channel.id)
         channel.expect_playback(playback_id)
-        deadline = self._length(name) + self._margin
+        deadline = self.seconds(name)
         state = ""
         try:
             await self._ari.play(channel.id, f"sound:pln/{name}", playback_id)
@@ -53,11 +62,20 @@ class Prompts:
             self._on_failed(name)
         return state == "done"
 
+    async def hush(self, channel: Channel, run: str) -> None:
+        """Stop what an earlier run of the program may still be playing. Raises AriError."""
+        for name in _WHILE_GREETED:
+            await self._ari.stop_playback(_playback(name, run, channel.id))
+
     async def _stop(self, playback_id: str) -> None:
         try:
             await self._ari.stop_playback(playback_id)
         except AriError as error:
             log.warning("prompt_not_stopped", error=str(error))
+
+    def seconds(self, name: str) -> float:
+        """How long a prompt may take at most, by its own length."""
+        return self._length(name) + self._margin
 
     def _length(self, name: str) -> float:
         if name not in self._lengths:

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Literal
 
 import structlog
 
 from pln_ivr.ari import Channel
-from pln_ivr.ari.events import StasisStart
-from pln_ivr.calls.admission import Seats
+from pln_ivr.ari.events import ChannelInfo, StasisStart
+from pln_ivr.calls.admission import Door
 from pln_ivr.calls.call import Call
 from pln_ivr.calls.codes import AgentCodes
-from pln_ivr.calls.journey import House, Journey, Rules
-from pln_ivr.errors import AriError, Gone
+from pln_ivr.calls.completion import outcome_of_unseen
+from pln_ivr.calls.journey import House, Journey, Rules, Talk
+from pln_ivr.calls.sight import CALL, CODE, RETURN
+from pln_ivr.errors import AriError, AriRefused, Gone
 from pln_ivr.outcomes import Outcome, Reason, Result, Stage
 
 log = structlog.get_logger("pln_ivr.reception")
@@ -26,37 +31,71 @@ NO_CIRCUIT = 34
 GONE_SECONDS = 0.5
 """How long the event may lag behind the answer that a channel is gone."""
 
+EARLY_CALLS = 5000
+"""Arrivals kept while the house is being counted: some seconds of a storm."""
+
+FALLBACK = "fallback"
+"""The dialplan's context that serves callers without this program."""
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Who writes the rows: the node, this start of the program on it."""
+
+    node: str
+    incarnation: str
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """How callers are turned away: the Q.850 cause, and where to while draining."""
+
+    cause: int
+    draining: Literal["reject", "fallback"]
+
 
 class Reception:
-    """Admits or rejects each call and runs its journey. Its owner runs `run` as a task."""
+    """Admits or rejects each call and runs its journey. Its owner runs `run` as a task.
+
+    Closed at first and whenever events stop; then arrivals wait until `open` says that
+    everybody who is in the house has been counted.
+    """
 
     def __init__(
         self,
         house: House,
         rules: Rules,
-        seats: Seats,
+        door: Door,
         codes: AgentCodes,
-        reject_cause: int,
-        node: str,
-        incarnation: str,
+        refusal: Refusal,
+        identity: Identity,
         on_end: Callable[[Call], None],
     ) -> None:
         self._house = house
         self._rules = rules
-        self._seats = seats
+        self._door = door
+        self._seats = door.seats
         self._codes = codes
-        self._reject_cause = reject_cause
-        self._node = node
-        self._incarnation = incarnation
+        self._refusal = refusal
+        self.identity = identity
         self._on_end = on_end
         self._tasks: asyncio.TaskGroup | None = None
         self._visits: set[asyncio.Task[None]] = set()
+        self._calls: dict[str, Call] = {}
+        self._open = False
+        self._early: deque[StasisStart] = deque()
         self.draining = False
+        self.leases_expired = 0
+        """Callers whom Asterisk took back because it did not hear from us in time."""
 
     @property
     def calls(self) -> int:
         """Calls with a journey under way."""
-        return len(self._visits)
+        return len(self._calls)
+
+    def has(self, call_id: str) -> bool:
+        """Whether this call's journey is under way."""
+        return call_id in self._calls
 
     async def run(self) -> None:
         """Own the journeys until cancelled."""
@@ -65,6 +104,17 @@ class Reception:
                 await asyncio.Event().wait()
             finally:
                 self._tasks = None
+
+    def close(self) -> None:
+        """Events have stopped: who arrives from now on is counted before anybody is admitted."""
+        self._open = False
+        self._early.clear()
+
+    def open(self) -> None:
+        """Everybody who is in the house is counted: admit those who came meanwhile."""
+        self._open = True
+        while self._early:
+            self._arrive(self._early.popleft())
 
     async def drain(self, seconds: float) -> bool:
         """Admit nobody any more and wait for the calls to end; false if some have not."""
@@ -83,22 +133,31 @@ class Reception:
     # -- arrivals --------------------------------------------------------------------
 
     def started(self, event: StasisStart) -> None:
-        """A channel entered the application. Called by the event reader: does not wait.
-
-        The seat is taken here, before anything else, with no await between check and take.
-        """
+        """A channel entered the application. Called by the event reader: does not wait."""
         if self._tasks is None:
             return
+        if self._open:
+            self._arrive(event)
+        elif len(self._early) < EARLY_CALLS:
+            self._early.append(event)
+        else:
+            self._turn_away(event, Reason.FULL)
+
+    def _arrive(self, event: StasisStart) -> None:
+        """The seat is taken here, before anything else, with no await between check and take."""
+        assert self._tasks is not None
         kind = event.args[0] if event.args else ""
-        if kind == "call":
-            call = Call.arriving(event, self._node, self._incarnation)
-            if self.draining:
-                self._reject(call, Reason.DRAINING, NO_CIRCUIT)
-            elif self._seats.take(call.id):
-                self._admit(call, event)
+        who = self.identity
+        if kind == CALL:
+            reason = Reason.DRAINING if self.draining else self._door.admit(event.channel.id)
+            if reason is None:
+                self._admit(Call.arriving(event, who.node, who.incarnation), event)
             else:
-                self._reject(call, Reason.FULL, self._reject_cause)
-        elif kind == "code" and len(event.args) == 3:
+                self._turn_away(event, reason)
+        elif kind == RETURN:
+            self._seats.hold(event.channel.id)  # never left the house
+            self._admit(Call.returning(event, who.node, who.incarnation), event)
+        elif kind == CODE and len(event.args) == 3:
             channel = self._house.ari.channel(event.channel.id)
             channel.feed(event)
             self._tasks.create_task(self._codes.serve(channel, *event.args[1:]))
@@ -107,18 +166,26 @@ class Reception:
             self._tasks.create_task(self._send_away(event.channel.id, NORMAL_CLEARING))
 
     def _admit(self, call: Call, event: StasisStart) -> None:
-        assert self._tasks is not None
         caller = self._house.ari.channel(call.channel_id)
         caller.feed(event)
-        visit = self._tasks.create_task(self._visit(call, caller), name=f"call {call.id}")
+        self._begin(call, caller)
+
+    def _begin(self, call: Call, caller: Channel, talk: Talk | None = None) -> None:
+        assert self._tasks is not None
+        self._calls[call.id] = call
+        visit = self._tasks.create_task(self._visit(call, caller, talk), name=f"call {call.id}")
         self._visits.add(visit)
         visit.add_done_callback(self._visits.discard)
 
-    def _reject(self, call: Call, reason: Reason, cause: int) -> None:
+    def _turn_away(self, event: StasisStart, reason: Reason) -> None:
         assert self._tasks is not None
-        call.cause = cause
+        if reason is Reason.DRAINING and self._refusal.draining == "fallback":
+            self._tasks.create_task(self._to_fallback(event.channel))
+            return
+        call = Call.arriving(event, self.identity.node, self.identity.incarnation)
+        call.cause = NO_CIRCUIT if reason is Reason.DRAINING else self._refusal.cause
         self._tell_end(call, Outcome(Result.REJECTED, reason))
-        self._tasks.create_task(self._send_away(call.channel_id, cause))
+        self._tasks.create_task(self._send_away(call.channel_id, call.cause))
 
     async def _send_away(self, channel_id: str, cause: int) -> None:
         try:
@@ -126,13 +193,85 @@ class Reception:
         except AriError as error:
             log.error("hangup_failed", error=str(error))
 
+    async def _to_fallback(self, channel: ChannelInfo) -> None:
+        try:
+            await self._house.ari.continue_in_dialplan(channel.id, FALLBACK, channel.dialplan.exten)
+        except Gone:
+            return
+        except AriError as error:
+            log.error("fallback_failed", error=str(error))
+
+    # -- calls that were there before us, or are not ours -------------------------------
+
+    def adopt(
+        self, call: Call, channel: ChannelInfo, bridge_id: str | None, talk: Talk | None = None
+    ) -> None:
+        """Go on with a call from where it stands, whether there is a seat for it or not."""
+        self._begin(call, self._taken_over(channel, bridge_id), talk)
+
+    def adopt_ended(self, call: Call, channel: ChannelInfo, bridge_id: str | None) -> None:
+        """End a call whose agent hung up while nobody looked."""
+        assert self._tasks is not None
+        caller = self._taken_over(channel, bridge_id)
+        self._calls[call.id] = call
+        self._tasks.create_task(self._end(call, caller, outcome_of_unseen(Stage.TALKING)))
+
+    def _taken_over(self, channel: ChannelInfo, bridge_id: str | None) -> Channel:
+        self._seats.hold(channel.id)
+        caller = self._house.ari.channel(channel.id)
+        caller.find(channel, bridge_id)
+        return caller
+
+    def watch_outside(self, channel: ChannelInfo) -> None:
+        """Count a caller whom the dialplan serves, until the end or until the caller comes to
+        us. Idempotent."""
+        if self._tasks is None or self._house.ari.follows(channel.id):
+            return
+        self._seats.hold(channel.id)
+        self._tasks.create_task(self._outside(channel, self._house.ari.channel(channel.id)))
+
+    async def _outside(self, channel: ChannelInfo, caller: Channel) -> None:
+        if await self._comes_back(caller):
+            event = StasisStart(channel=channel, args=caller.args)
+            who = self.identity
+            self._begin(Call.returning(event, who.node, who.incarnation), caller)
+        else:
+            caller.close()
+            self._seats.give(caller.id)
+
+    async def _comes_back(self, caller: Channel) -> bool:
+        """Wait for a caller who is in the dialplan; false if the caller hangs up there."""
+        try:
+            # Asterisk forgets whom to tell when a channel leaves the application.
+            await self._house.ari.subscribe(f"channel:{caller.id}")
+            await caller.until_in_app()
+        except (Gone, AriRefused):
+            return False
+        except AriError as error:  # the next look at Asterisk's list finds out
+            log.warning("outside_not_followed", error=str(error))
+            return False
+        return True
+
     # -- one call --------------------------------------------------------------------
 
-    async def _visit(self, call: Call, caller: Channel) -> None:
+    async def _visit(self, call: Call, caller: Channel, talk: Talk | None) -> None:
         structlog.contextvars.bind_contextvars(call_id=call.id)
-        outcome = Outcome(Result.FAILED, Reason.SHUTDOWN)
+        while not await self._journey(call, caller, talk):
+            # Asterisk serves the caller now, and its list of calls tells the end: completion.
+            self.leases_expired += 1
+            log.warning("lease_expired", stage=call.stage)
+            caller.close()
+            caller, talk = self._house.ari.channel(caller.id), None
+            if not await self._comes_back(caller):
+                self._leave(call, caller)
+                return
+            call.stage = Stage.WAITING
+
+    async def _journey(self, call: Call, caller: Channel, talk: Talk | None) -> bool:
+        """The call's way to its end; false if it has not ended, but left us for the dialplan."""
+        outcome: Outcome | None = Outcome(Result.FAILED, Reason.SHUTDOWN)
         try:
-            outcome = await Journey(self._house, self._rules, call, caller).visit()
+            outcome = await Journey(self._house, self._rules, call, caller).visit(talk)
         except Gone:
             outcome = await self._outcome_of_gone(call, caller)
         except AriError as error:
@@ -142,15 +281,24 @@ class Reception:
             log.exception("call_failed", stage=call.stage)
             outcome = Outcome(Result.FAILED, Reason.ERROR)
         finally:
-            await self._end(call, caller, outcome)
+            if outcome:
+                await self._end(call, caller, outcome)
+        return outcome is not None
 
-    async def _outcome_of_gone(self, call: Call, caller: Channel) -> Outcome:
+    async def _outcome_of_gone(self, call: Call, caller: Channel) -> Outcome | None:
+        """None if the caller has not gone, but is in the dialplan's hands."""
         try:
             async with asyncio.timeout(GONE_SECONDS):
                 hangup = await caller.until_gone()
         except TimeoutError:
             return call.end_for_gone_caller()
+        if hangup.left:
+            return None
         call.cause = hangup.cause or None
+        if hangup.lost:
+            return Outcome(Result.FAILED, Reason.PBX)
+        if hangup.unseen:
+            return outcome_of_unseen(call.stage)
         if hangup.media_lost and call.stage is Stage.TALKING:
             return Outcome(Result.ANSWERED, Reason.MEDIA_LOST)
         if hangup.by_far_end or hangup.media_lost:
@@ -167,8 +315,7 @@ class Reception:
         except AriError as error:
             log.warning("caller_not_hung_up", error=str(error))
         finally:
-            caller.close()
-            self._seats.give(call.id)
+            self._leave(call, caller)
             self._tell_end(call, outcome)
             log.info(
                 "call_ended",
@@ -178,6 +325,11 @@ class Reception:
                 agent=call.agent,
                 seconds=round((datetime.now(UTC) - call.started_at).total_seconds(), 3),
             )
+
+    def _leave(self, call: Call, caller: Channel) -> None:
+        caller.close()
+        self._seats.give(caller.id)
+        self._calls.pop(call.id, None)
 
     async def _apologise(self, caller: Channel) -> None:
         try:

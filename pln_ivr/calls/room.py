@@ -20,7 +20,20 @@ from pln_ivr.errors import AriError, Gone
 log = structlog.get_logger("pln_ivr.room")
 
 ENTER_SECONDS = 5.0
+LEASE_SECONDS = 90
+"""How long a caller may wait without a word from us before the dialplan serves them itself."""
+
+RENEW_SECONDS = 30.0
+"""How often the lease is renewed: two renewals may fail."""
+
+GREETING_MARGIN_SECONDS = 15.0
+"""Past the length of the prompts before the room: what Asterisk may take for the requests."""
+
 RETRY_SECONDS = 1.0
+
+
+ROOM = "wait-"
+"""Begins the id of every waiting room; the queue's name follows."""
 
 
 class WaitingRoom:
@@ -43,8 +56,13 @@ class WaitingRoom:
 
     @asynccontextmanager
     async def comfort(self, caller: Channel, queue: str) -> AsyncIterator[Comfort]:
-        """Tell the caller to wait, then music, in the background of the body."""
+        """Tell the caller to wait, then music, in the background of the body.
+
+        Who is in the room already, from before a restart, was told.
+        """
         comfort = Comfort(self, self._prompts, caller, queue)
+        if self.holds(caller, queue):
+            self._members.add(caller)
         comfort.start()
         try:
             yield comfort
@@ -72,9 +90,22 @@ class WaitingRoom:
         if not any(other.bridge_id == bridge for other in self._members if other is not caller):
             await self._ari.start_music(bridge, self._music[queue])
 
+    def holds(self, caller: Channel, queue: str) -> bool:
+        """Whether the caller is in the queue's room."""
+        return caller.bridge_id == self._bridge(queue)
+
+    def greeting_seconds(self) -> int:
+        """The lease of a caller who is being greeted: until the room, with time to spare."""
+        prompts = self._prompts.seconds("notice") + self._prompts.seconds("please-wait")
+        return round(prompts + GREETING_MARGIN_SECONDS)
+
+    async def lease(self, caller: Channel, seconds: int = LEASE_SECONDS) -> None:
+        """See Operations.lease."""
+        await self._ari.lease(caller.id, seconds)
+
     @staticmethod
     def _bridge(queue: str) -> str:
-        return f"wait-{queue}"
+        return f"{ROOM}{queue}"
 
 
 class Comfort:
@@ -85,7 +116,7 @@ class Comfort:
         self._prompts = prompts
         self._caller = caller
         self._queue = queue
-        self._told_to_wait = False
+        self._told_to_wait = room.holds(caller, queue)
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
@@ -106,13 +137,16 @@ class Comfort:
                 if not self._told_to_wait:
                     self._told_to_wait = True
                     await self._prompts.play(self._caller, "please-wait")
-                await self._room.enter(self._caller, self._queue)
-                return
+                await self._room.lease(self._caller)
+                if not self._room.holds(self._caller, self._queue):
+                    await self._room.enter(self._caller, self._queue)
+                pause = RENEW_SECONDS
             except AriError as error:
                 if self._caller.gone:
                     return
                 log.warning("caller_not_in_room", error=str(error))
-            await asyncio.sleep(RETRY_SECONDS)
+                pause = RETRY_SECONDS
+            await asyncio.sleep(pause)
 
 
 async def _see_through(work: Coroutine[Any, Any, None]) -> None:

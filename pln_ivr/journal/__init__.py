@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 from pln_ivr.journal.reader import JournalReader
-from pln_ivr.journal.records import AgentStateRow, CallRow, OfferRow, Row
+from pln_ivr.journal.records import AgentStateRow, CallRow, MarkRow, OfferRow, Row
 from pln_ivr.journal.writer import JournalLog, JournalWriter, Limits, open_journal
 
 __all__ = [
@@ -17,6 +17,7 @@ __all__ = [
     "JournalReader",
     "JournalWriter",
     "Limits",
+    "MarkRow",
     "OfferRow",
     "Row",
     "open_journal",

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -15,6 +16,9 @@ from pln_ivr.errors import JournalError
 from pln_ivr.journal import schema
 from pln_ivr.journal.records import AgentStateRow, CallRow, OfferRow
 from pln_ivr.outcomes import OfferResult, Reason, Result, Stage
+
+IDS_AT_ONCE = 500
+"""Ids in one query; SQLite takes 32,766 parameters, PostgreSQL's driver as many."""
 
 
 class JournalReader:
@@ -67,6 +71,39 @@ class JournalReader:
         """One call, or None when the journal has none of that id."""
         query = sa.select(schema.calls).where(schema.calls.c.call_id == call_id)
         return next((_call(row) for row in self._rows(query)), None)
+
+    def open_calls(self, node: str) -> list[CallRow]:
+        """The calls of a node that have not ended, as far as the journal knows."""
+        table = schema.calls
+        query = sa.select(table).where(table.c.node == node, table.c.outcome.is_(None))
+        return [_call(row) for row in self._rows(query)]
+
+    def calls_of_channels(self, channel_ids: Collection[str]) -> dict[str, CallRow]:
+        """The calls whose caller legs these were, by the caller leg's id."""
+        ids = list(channel_ids)
+        found: dict[str, CallRow] = {}
+        for start in range(0, len(ids), IDS_AT_ONCE):
+            some = ids[start : start + IDS_AT_ONCE]
+            query = sa.select(schema.calls).where(schema.calls.c.channel_id.in_(some))
+            found |= {row["channel_id"]: _call(row) for row in self._rows(query)}
+        return found
+
+    def call_of_recording(self, uri: str, since: datetime) -> CallRow | None:
+        """The call that began after `since` and has this recording."""
+        table = schema.calls
+        query = sa.select(table).where(table.c.started_at >= since, table.c.recording == uri)
+        return next((_call(row) for row in self._rows(query)), None)
+
+    def open_offers(self, node: str) -> list[OfferRow]:
+        """The offers of a node whose end the journal does not know."""
+        table = schema.offers
+        query = sa.select(table).where(table.c.node == node, table.c.result.is_(None))
+        return [_offer(row) for row in self._rows(query)]
+
+    def mark(self, name: str) -> str:
+        """How far something has been read; empty at the first time."""
+        query = sa.select(schema.marks.c.position).where(schema.marks.c.mark == name)
+        return next((str(row["position"]) for row in self._rows(query)), "")
 
     def offers_of(self, call_id: str) -> list[OfferRow]:
         """The offers of one call, in the order in which they were made."""

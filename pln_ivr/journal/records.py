@@ -39,6 +39,7 @@ class CallRow:
     outcome: Result | None = None  # None while the call is up
     reason: Reason | None = None
     cause: int | None = None  # Q.850
+    fallback: bool = False  # Asterisk had it at its end, because this program was away
 
     @property
     def row_id(self) -> str:
@@ -82,4 +83,17 @@ class AgentStateRow:
         return self.change_id
 
 
-Row = CallRow | OfferRow | AgentStateRow
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MarkRow:
+    """How far something has been read, so that a restart goes on from there."""
+
+    mark: str
+    sequence: int
+    position: str
+
+    @property
+    def row_id(self) -> str:
+        return self.mark
+
+
+Row = CallRow | OfferRow | AgentStateRow | MarkRow

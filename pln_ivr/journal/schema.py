@@ -23,7 +23,7 @@ from sqlalchemy.engine import URL, Connection, Dialect, Engine, make_url
 from sqlalchemy.types import TypeDecorator
 
 from pln_ivr.errors import JournalError
-from pln_ivr.journal.records import AgentStateRow, CallRow, OfferRow, Row
+from pln_ivr.journal.records import AgentStateRow, CallRow, MarkRow, OfferRow, Row
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 EXAMPLE = "sqlite:////var/lib/pln_ivr/journal.db"
@@ -49,6 +49,7 @@ class UtcDateTime(TypeDecorator[datetime]):
 
 
 metadata = sa.MetaData()
+_OPEN_CALL, _OPEN_OFFER = sa.text("outcome IS NULL"), sa.text("result IS NULL")
 
 calls = sa.Table(
     "calls",
@@ -75,7 +76,11 @@ calls = sa.Table(
     sa.Column("outcome", sa.Text),
     sa.Column("reason", sa.Text),
     sa.Column("cause", sa.Integer),
+    sa.Column("fallback", sa.Boolean, nullable=False, server_default=sa.false()),
     sa.Index("calls_started_at", "started_at"),
+    sa.Index("calls_channel_id", "channel_id"),
+    # Partial: what is open is a few rows among millions.
+    sa.Index("calls_open", "node", sqlite_where=_OPEN_CALL, postgresql_where=_OPEN_CALL),
 )
 
 offers = sa.Table(
@@ -92,6 +97,7 @@ offers = sa.Table(
     sa.Column("ended_at", UtcDateTime),
     sa.Column("result", sa.Text),
     sa.Index("offers_call_id", "call_id"),
+    sa.Index("offers_open", "node", sqlite_where=_OPEN_OFFER, postgresql_where=_OPEN_OFFER),
 )
 
 agent_states = sa.Table(
@@ -107,10 +113,19 @@ agent_states = sa.Table(
     sa.Index("agent_states_agent", "agent", "changed_at"),
 )
 
+marks = sa.Table(
+    "marks",
+    metadata,
+    sa.Column("mark", sa.Text, primary_key=True),
+    sa.Column("sequence", sa.BigInteger, nullable=False),
+    sa.Column("position", sa.Text, nullable=False),
+)
+
 TABLES: dict[type[Row], sa.Table] = {
     CallRow: calls,
     OfferRow: offers,
     AgentStateRow: agent_states,
+    MarkRow: marks,
 }
 
 

@@ -15,6 +15,7 @@ import asyncio
 import dataclasses
 import random
 import threading
+import time
 from collections import deque
 from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import asynccontextmanager, suppress
@@ -31,6 +32,7 @@ from pln_ivr.journal.records import Row
 
 FIRST_RETRY_SECONDS = 0.1
 LAST_RETRY_SECONDS = 5.0
+STORED_LOOK_SECONDS = 0.05
 # While rows wait, a locked database must not hold the thread for long past the deadline.
 LOCK_SECONDS = 1.0
 
@@ -83,6 +85,8 @@ class JournalWriter:
         self._pending: dict[tuple[type[Row], str], Row] = {}
         self._taken: deque[list[Row]] = deque()  # batches the thread is at, oldest first
         self._taken_rows = 0
+        self._rounds_taken = 0
+        self._rounds_stored = 0
         self._written = 0
         self._overflowed = 0
         self._failing = False
@@ -131,6 +135,30 @@ class JournalWriter:
                 return
             self._overflowed += 1
         self._log_row("journal overflow", row)
+
+    async def stored(self, seconds: float) -> bool:
+        """Wait until every row written before this call is in the database (or, if it was
+        refused, in the log); False if that takes longer. Safe to cancel."""
+        with self._lock:
+            wanted = self._rounds_taken + bool(self._pending)
+        try:
+            async with asyncio.timeout(seconds):
+                while self._rounds_stored < wanted:  # noqa: ASYNC110 (another thread counts)
+                    await asyncio.sleep(STORED_LOOK_SECONDS)
+        except TimeoutError:
+            return False
+        return True
+
+    def store_now(self, seconds: float) -> bool:
+        """`stored`, but blocking the calling thread: for a process about to vanish."""
+        with self._lock:
+            wanted = self._rounds_taken + bool(self._pending)
+        deadline = time.monotonic() + seconds
+        while self._rounds_stored < wanted:
+            if time.monotonic() >= deadline:
+                return False
+            time.sleep(STORED_LOOK_SECONDS)
+        return True
 
     async def start(self) -> None:
         """Open the database in the writer's thread. Raises JournalError."""
@@ -236,6 +264,7 @@ class JournalWriter:
                 else:
                     retry = _backoff()
                     self._done(batch, stored, refused)
+            self._rounds_stored = self._rounds_taken
 
     def _take(self) -> bool:
         """Wait for rows and take them over. False when closing and all is stored."""
@@ -252,6 +281,7 @@ class JournalWriter:
             self._taken.extend(_batches(self._pending.values(), limits.batch_rows))
             self._taken_rows = len(self._pending)
             self._pending = {}
+            self._rounds_taken += 1
         return True
 
     def _current(self) -> list[Row] | None:

@@ -35,6 +35,8 @@ class Agent:
     offer_id: str | None = None
     talking: bool = False
     reachable: bool = False
+    elsewhere: set[str] = field(default_factory=set)
+    """Channels of the phone that are not this program's: Asterisk's fallback queue has it."""
     idle_since: float = 0.0
     not_before: float = field(default=0.0)
     """No offer before this time: the phone could not be reached or was busy just now."""
@@ -42,7 +44,7 @@ class Agent:
     @property
     def state(self) -> AgentState:
         """The one word for all of it."""
-        if self.talking:
+        if self.talking or self.elsewhere:
             return AgentState.TALKING
         if self.offer_id:
             return AgentState.OFFERED
@@ -106,6 +108,26 @@ class Agents:
         agent.offer_id = offer_id
         self._on_change(agent, "offer")
         return True
+
+    def adopt(self, extension: str, offer_id: str) -> None:
+        """Bind an agent to a conversation that an earlier run of the program began."""
+        agent = self._agents.get(extension)
+        if agent is not None and agent.offer_id is None:
+            agent.offer_id, agent.talking = offer_id, True
+            self._on_change(agent, "adopted")
+
+    def occupy(self, extension: str, channel_id: str) -> None:
+        """The phone has a channel that is not ours: no offer until `vacate`."""
+        agent = self._agents.get(extension)
+        if agent is not None:
+            agent.elsewhere.add(channel_id)
+
+    def vacate(self, extension: str, channel_id: str) -> None:
+        """That channel has ended. Idempotent."""
+        agent = self._agents.get(extension)
+        if agent is not None and channel_id in agent.elsewhere:
+            agent.elsewhere.discard(channel_id)
+            agent.idle_since = self._clock()
 
     def begin_talking(self, extension: str, offer_id: str) -> None:
         """The offer became a conversation."""

@@ -44,12 +44,12 @@ class Offer:
     ringing_at: datetime | None = None
     result: OfferResult | None = None
 
-    def row(self, node: str, ended_at: datetime) -> OfferRow:
-        """The offer for the journal."""
+    def row(self, node: str, ended_at: datetime | None = None) -> OfferRow:
+        """The offer for the journal: at its beginning, and again at its end."""
         return OfferRow(
             offer_id=self.id,
             call_id=self.call_id,
-            sequence=1,
+            sequence=2 if self.result else 1,
             node=node,
             queue=self.queue,
             agent=self.agent,
@@ -58,6 +58,11 @@ class Offer:
             ended_at=ended_at,
             result=self.result,
         )
+
+
+def offer_of(row: OfferRow) -> Offer:
+    """An offer as the journal remembers it."""
+    return Offer(row.offer_id, row.call_id, row.queue, row.agent, row.offered_at, row.ringing_at)
 
 
 class Reservations(Protocol):
@@ -151,9 +156,14 @@ class Desk:
         self._changed.set()
 
     @asynccontextmanager
-    async def join(self, call_id: str, queue: str, priority: int = 0) -> AsyncIterator[Place]:
-        """A place in the line for the body's duration; an offer not taken is given back."""
-        place = Place(call_id, queue, datetime.now(UTC), priority)
+    async def join(
+        self, call_id: str, queue: str, joined: datetime, priority: int = 0
+    ) -> AsyncIterator[Place]:
+        """A place in the line for the body's duration; an offer not taken is given back.
+
+        `joined` (UTC) decides the place: who joined before a restart keeps it.
+        """
+        place = Place(call_id, queue, joined, priority)
         self._places[call_id] = place
         try:
             yield place
@@ -170,6 +180,15 @@ class Desk:
             return await place.offers.get()
         finally:
             place.wants_offer = False
+
+    def adopt(self, offer: Offer) -> None:
+        """An offer of an earlier run whose conversation goes on: `settle` is owed at its end."""
+        self._agents.adopt(offer.agent, offer.id)
+
+    def lost(self, offer: Offer) -> None:
+        """An offer of an earlier run that came to nothing because that run died."""
+        offer.result = OfferResult.FAILED
+        self._write_offer(offer.row(self._node, datetime.now(UTC)))
 
     def begin_talking(self, offer: Offer) -> None:
         """The agent answered and is in conversation: `settle` is still owed at its end."""
@@ -224,6 +243,7 @@ class Desk:
                 offer = None
             if offer is None:
                 continue
+            self._write_offer(offer.row(self._node))
             place = self._places.get(offer.call_id)
             if place is None or not place.wants_offer or place.offers.full():
                 self.settle(offer, OfferResult.CALLER_GONE)

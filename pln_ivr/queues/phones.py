@@ -8,14 +8,16 @@ would be asked for a password.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from typing import Protocol
 
 import structlog
 
-from pln_ivr.ari import Client
+from pln_ivr.ari import Channel, Client
 from pln_ivr.ari.events import EndpointInfo
-from pln_ivr.errors import AriRefused
+from pln_ivr.errors import AriError, AriRefused
+from pln_ivr.queues.agents import Agents
 from pln_ivr.queues.roster import Roster, RosterEntry
 
 log = structlog.get_logger("pln_ivr.phones")
@@ -56,6 +58,12 @@ class PjsipPhones:
         extension = endpoint.removeprefix(_PREFIX)
         digits = extension.isascii() and extension.isdigit()
         return extension if extension != endpoint and digits else None
+
+    @staticmethod
+    def extension_of_channel(name: str) -> str | None:
+        """The agent's extension, from a channel's name, with or without its technology."""
+        endpoint = name.removeprefix(f"{_TECHNOLOGY}/").rpartition("-")[0]
+        return PjsipPhones.extension_of(endpoint)
 
     async def push(self, roster: Roster) -> None:
         """Make Asterisk's agents those of the roster, and learn which can be reached.
@@ -125,6 +133,43 @@ class PjsipPhones:
         for kind in ("endpoint", "aor", "auth"):
             await self._ari.delete_object(kind, name)
         log.info("agent_removed", agent=name.removeprefix(_PREFIX))
+
+
+class PhoneWatch:
+    """Agents' phones that are busy with something that is not this program's: a conversation
+    of Asterisk's fallback queue. Its owner runs `run` as a task."""
+
+    def __init__(self, ari: Client, agents: Agents) -> None:
+        self._ari = ari
+        self._agents = agents
+        self._tasks: asyncio.TaskGroup | None = None
+
+    async def run(self) -> None:
+        """Own the watching until cancelled."""
+        async with asyncio.TaskGroup() as self._tasks:
+            try:
+                await asyncio.Event().wait()
+            finally:
+                self._tasks = None
+
+    def busy(self, extension: str, channel_id: str) -> None:
+        """No offer to this agent until the channel has ended. Idempotent."""
+        if self._tasks is not None and not self._ari.follows(channel_id):
+            self._agents.occupy(extension, channel_id)
+            channel = self._ari.channel(channel_id)
+            self._tasks.create_task(self._until_free(extension, channel))
+
+    async def _until_free(self, extension: str, channel: Channel) -> None:
+        try:
+            await self._ari.subscribe(f"channel:{channel.id}")
+            await channel.until_gone()
+        except AriRefused:
+            pass  # it has ended meanwhile
+        except AriError as error:
+            log.warning("phone_not_followed", agent=extension, error=str(error))
+        finally:
+            channel.close()
+            self._agents.vacate(extension, channel.id)
 
 
 _QUOTES = str.maketrans({'"': "", "\\": "", "<": "", ">": "", ";": ""})

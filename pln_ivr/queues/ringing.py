@@ -39,13 +39,17 @@ class Ring:
     recording: str
 
 
+LEG = "agent-"
+"""Begins the id of every agent leg; the offer's id follows."""
+
+
 @asynccontextmanager
 async def agent_leg(ari: Client, offer: Offer) -> AsyncIterator[Channel]:
     """The agent's channel for the body's duration, followed from before it exists.
 
     Hung up at the end, however the body ends: a leg whose caller has gone would stay up.
     """
-    leg = ari.channel(f"agent-{offer.id}")
+    leg = ari.channel(LEG + offer.id)
     try:
         yield leg
     finally:
@@ -125,4 +129,4 @@ def classify(hangup: Hangup) -> OfferResult:
             return OfferResult.BUSY
         case 21:
             return OfferResult.DECLINED
-    return OfferResult.FAILED if hangup.lost else OfferResult.UNREACHABLE
+    return OfferResult.FAILED if hangup.unseen else OfferResult.UNREACHABLE

@@ -16,6 +16,7 @@ import pytest
 from native.pbx import Pbx, PbxSettings
 from native.root import Install, LauncherError, find_asterisk
 from native.tones import write_tone
+from pln_ivr.calls.prompt_files import SILENCE
 
 CACHE = Path(__file__).resolve().parents[2] / ".cache"
 PROMPT_SECONDS = 1.0
@@ -52,6 +53,7 @@ def new_pbx(asterisk_install: Install) -> Iterator[Callable[..., Pbx]]:
         for prompt, hertz in PROMPTS.items():
             target = pbx.sounds_dir / "id/pln" / f"{prompt}.alaw"
             write_tone(target, hertz, PROMPT_SECONDS)
+        (pbx.sounds_dir / "id/pln/statement.alaw").write_bytes(SILENCE)
         pbx.start()
         return pbx
 

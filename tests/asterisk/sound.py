@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import wave
 from array import array
+from collections.abc import Sequence
 from pathlib import Path
 
 RATE = 8000
@@ -45,3 +46,20 @@ def both_tones(path: Path, *, left: float, right: float, seconds: float) -> None
     assert seconds_of_tone(agent, right) > 0.8 * seconds
     assert seconds_of_tone(customer, right) == 0
     assert seconds_of_tone(agent, left) == 0
+
+
+def from_alaw(alaw: bytes | bytearray) -> array[int]:
+    """A-law to 16 bit."""
+    out = array("h")
+    for byte in alaw:
+        value = byte ^ 0x55
+        segment, sample = (value & 0x70) >> 4, (value & 0x0F) << 4
+        sample += 8 if segment == 0 else 0x108
+        sample <<= max(0, segment - 1)
+        out.append(sample if value & 0x80 else -sample)
+    return out
+
+
+def loudness(samples: Sequence[int]) -> float:
+    """Root mean square of the samples."""
+    return math.sqrt(sum(s * s for s in samples) / max(1, len(samples)))

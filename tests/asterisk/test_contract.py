@@ -34,7 +34,9 @@ class Recorder(Operations):
 
     async def _hand_over(self, request: Request) -> bytes:
         self.asked.append(request)
-        return b'{"system": {"version": "22"}}' if "info" in request.path else b"[]"
+        if request.path == "asterisk/info":
+            return b'{"system": {"version": "22"}, "status": {"startup_time": ""}}'
+        return b'{"value": ""}' if request.path == "asterisk/variable" else b"[]"
 
     _wait = _hand_over
 

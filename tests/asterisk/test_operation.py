@@ -119,22 +119,6 @@ def test_asterisk_restarts_under_the_running_app(make_world: Callable[..., World
     world.settled()
 
 
-def test_app_is_killed_and_waiting_callers_are_served_by_the_next(
-    make_world: Callable[..., World],
-) -> None:
-    """Nobody stays in a room that no one serves: after the restart they come in again."""
-    world = make_world(["101"])
-    with Ear() as ear, world.phones.caller(hold=30.0, sound=ear) as caller:
-        eventually(in_stage(world, Stage.WAITING), 20, "a waiting caller")
-        world.app.kill()
-        world.app.wait()
-        world.start_app()
-        eventually(lambda: world.seats() == 1, 15, "the caller's new seat")
-        eventually(lambda: len(world.calls()) == 2, 5, "the caller's second row")
-        caller.wait(60)
-    world.settled()
-
-
 def test_sighup_takes_a_new_roster_and_refuses_a_wrong_one(
     make_world: Callable[..., World],
 ) -> None:

@@ -27,6 +27,7 @@ from tests.asterisk.pbx_fixtures import (
     new_pbx,
     push_agent,
 )
+from tests.asterisk.sound import from_alaw, loudness
 
 __all__ = ["asterisk_install", "new_pbx"]  # fixtures
 APP_AWAY = ("Failed to find outbound websocket", "Stasis app 'pln_ivr' doesn't exist")
@@ -96,9 +97,9 @@ def test_without_the_app_the_caller_hears_the_notice_and_music(
         result = phone.wait()
     assert result.finals == {200: 1}
     assert ear.packets > 150
-    first = _samples(ear.heard[: 8000 // 2])
+    first = from_alaw(ear.heard[: 8000 // 2])
     assert _power(first, PROMPTS["notice"]) > 50 * _power(first, PROMPTS["please-wait"])
-    assert _loudness(_samples(ear.heard[-8000:])) > 300, "silence instead of music"
+    assert loudness(from_alaw(ear.heard[-8000:])) > 300, "silence instead of music"
     assert _foreign_complaints(pbx) == []
 
 
@@ -139,7 +140,7 @@ def test_codes_are_all_that_an_agent_can_dial(pbx: Pbx, phones: Phones) -> None:
     agent, port = push_agent(pbx, "103"), free_port()
     with Ear() as ear:
         assert phones.dial_code(agent, SECRET, "*11", port, sound=ear).finals == {200: 1}
-    said = _samples(ear.heard)
+    said = from_alaw(ear.heard)
     assert _power(said, PROMPTS["agent-ready"]) > 20 * _power(said, PROMPTS["agent-away"])
     assert f"PJSIP/{agent}" in pbx.cli("queue show fallback")
     assert phones.dial_code(agent, SECRET, "*11", port).finals == {200: 1}
@@ -168,7 +169,7 @@ def test_a_conversation_over_the_fallback_queue_is_recorded(pbx: Pbx, tmp_path: 
         time.sleep(0.5)  # the file's last bytes
     phones.dial_code(agent, SECRET, "*12", port)
     assert call.wait().finals == {200: 1}
-    assert _power(_samples(agent_ear.heard), 440) > 100 * _power(_samples(agent_ear.heard), 660)
+    assert _power(from_alaw(agent_ear.heard), 440) > 100 * _power(from_alaw(agent_ear.heard), 660)
     (recording,) = set(pbx.monitor_dir.rglob("*.raw")) - before
     stereo = array("h", recording.read_bytes())
     left, right = stereo[0::2], stereo[1::2]
@@ -207,25 +208,9 @@ def _foreign_complaints(pbx: Pbx) -> list[str]:
     return [line for line in pbx.complaints() if not any(text in line for text in known)]
 
 
-def _samples(alaw: bytes | bytearray) -> array[int]:
-    """A-law to 16 bit."""
-    out = array("h")
-    for byte in alaw:
-        value = byte ^ 0x55
-        segment, sample = (value & 0x70) >> 4, (value & 0x0F) << 4
-        sample += 8 if segment == 0 else 0x108
-        sample <<= max(0, segment - 1)
-        out.append(sample if value & 0x80 else -sample)
-    return out
-
-
 def _power(samples: Sequence[int], hertz: int) -> float:
     """How much of one frequency is in 8 kHz samples, at most 2 s of them from the middle."""
     start = max(0, len(samples) // 2 - 8000)
     part = samples[start : start + 16000]
     step = -2j * math.pi * hertz / 8000
     return abs(sum(s * cmath.exp(step * n) for n, s in enumerate(part))) / max(1, len(part)) + 1e-3
-
-
-def _loudness(samples: Sequence[int]) -> float:
-    return math.sqrt(sum(s * s for s in samples) / max(1, len(samples)))

@@ -56,6 +56,7 @@ class World:
         self.agent_ports = {extension: free_port() for extension in agents}
         self.caller_tone = write_tone(folder / "caller.alaw", CALLER_HZ)
         self.agent_tone = write_tone(folder / "agent.alaw", AGENT_HZ)
+        self.secret = SECRET
         self._prompts = prompts
         self._env = env
         self._app: subprocess.Popen[bytes] | None = None
@@ -83,6 +84,8 @@ class World:
             "JOURNAL__URL": self.journal_url,
             "PROMPTS__FOLDER": str(self._prompts),
             "AGENTS__QUALIFY_SECONDS": "0",  # SIPp takes an OPTIONS for a call
+            "FALLBACK__CALLS": str(self.pbx.calls_file),
+            "ADMISSION__UPKEEP_SECONDS": "2",
             "CONSOLE__PORT": str(self.console_port),
             "DRAIN__DEADLINE_SECONDS": "20",
         }
@@ -226,6 +229,10 @@ class World:
         eventually(lambda: self.seats() == 0, 10, "return of every seat")
         eventually(lambda: self.channels() == 0, 10, "the end of every channel")
         assert "talk-" not in self.pbx.cli("bridge show all")
+
+    def metrics(self) -> str:
+        """/metrics, whole."""
+        return self._get("/metrics")
 
     def _get(self, path: str) -> str:
         url = f"http://127.0.0.1:{self.console_port}{path}"

@@ -184,6 +184,9 @@ class _Holder:
         await self.client.start_music("bench-hold", "default")
         self.up.set()
 
+    def disconnected(self) -> None:
+        """See ari.client.Handler."""
+
     def started(self, event: StasisStart) -> None:
         """See ari.client.Handler."""
         task = asyncio.ensure_future(self._hold(event.channel.id))

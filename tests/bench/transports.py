@@ -56,6 +56,9 @@ class _Arrivals:
         """See ari.client.Handler."""
         self.up.set()
 
+    def disconnected(self) -> None:
+        """See ari.client.Handler."""
+
     def started(self, event: StasisStart) -> None:
         """See ari.client.Handler."""
         self.channels.append(event.channel.id)

@@ -33,6 +33,8 @@ class Handler:
             self.fails -= 1
             raise AriUnavailable("made to fail")
 
+    def disconnected(self) -> None: ...
+
     def started(self, event: StasisStart) -> None:
         if event.args == ("bug",):
             raise ZeroDivisionError

@@ -70,6 +70,7 @@ class FakePbx(ABC):
         self.on_originate: Callable[[FakeChannel], None] = lambda _: None
         """Called once a leg is being dialled."""
         self.prompts_end = True
+        self.startup_time = "2026-11-23T12:00:00.000+0700"
         self.channels: dict[str, FakeChannel] = {}
         self.ever: set[str] = set()
         """Ids of all channels that ever were."""
@@ -152,7 +153,12 @@ class FakePbx(ABC):
                     for name, state in self.endpoints.items()
                 ]
             case "GET", ["asterisk", "info"]:
-                return 200, {"system": {"version": "22.10.1", "entity_id": "fake"}}
+                return 200, {
+                    "system": {"version": "22.10.1", "entity_id": "fake"},
+                    "status": {"startup_time": self.startup_time},
+                }
+            case "GET", ["asterisk", "variable"]:
+                return 200, {"value": self.globals.get(asked.query["variable"], "")}
             case "POST", ["asterisk", "variable"]:
                 self.globals[asked.query["variable"]] = asked.query["value"]
                 return 204, None
@@ -208,6 +214,8 @@ class FakePbx(ABC):
                 if self.prompts_end:
                     asyncio.get_running_loop().call_soon(self.end_prompt, channel_id, "done")
                 return 201, {"id": playback}
+            case "POST", ["variable"]:
+                channel.variables[asked.query["variable"]] = asked.query["value"]
             case "POST", ["continue"]:
                 channel.app_data = ""
                 self.send("StasisEnd", channel=channel.json())

@@ -187,7 +187,9 @@ async def test_a_phones_state_goes_to_the_handler() -> None:
         assert s.handler.endpoints == [EndpointInfo("PJSIP", "ag-101", "offline")]
 
 
-async def test_channels_that_are_missing_after_a_reconnection_are_lost() -> None:
+@pytest.mark.parametrize("restarted", [False, True])
+async def test_channels_that_are_missing_after_a_reconnection_are_lost(restarted: bool) -> None:
+    """If Asterisk is the same, only a phone can have ended them."""
     async with setup() as s:
         for channel_id in ("stays", "lost"):
             s.follow(channel_id)
@@ -199,11 +201,14 @@ async def test_channels_that_are_missing_after_a_reconnection_are_lost() -> None
         s.fake.bridges["talk"] = "mixing"
         s.fake.channels["stays"].bridge = "talk"
         s.fake.lose("lost")
+        if restarted:
+            s.fake.startup_time = "2026-11-23T12:30:00.000+0700"
         s.fake.cut()
         await s.reconnected(1)
         assert lost.hangup
-        assert lost.hangup.lost
-        assert not lost.hangup.by_far_end
+        assert lost.hangup.unseen
+        assert lost.hangup.lost is restarted
+        assert lost.hangup.by_far_end is not restarted
         with pytest.raises(Gone):
             await waiting
         assert not stays.gone

@@ -14,9 +14,19 @@ from pydantic import SecretStr
 from pln_ivr.app import App
 from pln_ivr.ari import Client, connect
 from pln_ivr.ari.client import Timing
-from pln_ivr.config import Admission, Agents, Ari, Prompts, Recordings, Settings
+from pln_ivr.config import (
+    Admission,
+    Agents,
+    Ari,
+    Fallback,
+    Journal,
+    Prompts,
+    Recordings,
+    Settings,
+)
 from pln_ivr.journal import CallRow, JournalWriter, OfferRow
 from pln_ivr.journal.records import AgentStateRow, Row
+from pln_ivr.journal.schema import create_engine, parse_url, upgrade
 from pln_ivr.metrics import Metrics
 from pln_ivr.queues.agents import AgentState
 from tests.fake_ari.server import PASSWORD, Asked, FakeAri, FakeChannel, Json, fake_ari
@@ -63,8 +73,14 @@ class Rows:
         return [row for row in self.all if isinstance(row, CallRow)]
 
     @property
+    def begun(self) -> list[OfferRow]:
+        """Offers as they were made."""
+        return [row for row in self.all if isinstance(row, OfferRow) and not row.result]
+
+    @property
     def offers(self) -> list[OfferRow]:
-        return [row for row in self.all if isinstance(row, OfferRow)]
+        """Offers as they were settled."""
+        return [row for row in self.all if isinstance(row, OfferRow) and row.result]
 
     @property
     def agents(self) -> list[AgentStateRow]:
@@ -166,9 +182,11 @@ class World:
         busy = {agent.extension: agent.state for agent in self.app.agents}
         assert not {AgentState.OFFERED, AgentState.TALKING} & set(busy.values()), busy
         assert not [channel for channel in self.fake.ever if self.ari.follows(channel)]
-        offered = [row.offer_id for row in self.rows.offers]
-        assert len(offered) == len(set(offered)), "an offer was settled twice"
-        assert all(row.result and row.ended_at for row in self.rows.offers)
+        begun = [row.offer_id for row in self.rows.begun]
+        settled = [row.offer_id for row in self.rows.offers]
+        assert len(settled) == len(set(settled)), "an offer was settled twice"
+        assert all(row.ended_at for row in self.rows.offers)
+        assert sorted(begun) == sorted(settled), "an offer was not settled"
         terminal = [row for row in self.rows.calls if row.ended_at]
         assert len({(row.outcome, row.reason, row.ended_at) for row in terminal}) == 1
         assert self.figure("pln_ivr_calls_total") == 1
@@ -220,7 +238,10 @@ async def world(
                 update={"spool": folder / "spool", "folder": folder / "archive"}
             ),
             prompts=Prompts(folder=folder, margin_seconds=request_seconds),
+            journal=Journal(url=f"sqlite:///{folder}/journal.db"),
+            fallback=Fallback(calls=folder / "calls.csv"),
         )
+        upgrade(create_engine(parse_url(settings.journal.url)))
         ari = settings.ari
         metrics = Metrics()
         async with connect(
@@ -238,6 +259,7 @@ async def world(
                 world.app.recorder.run(),
                 world.app.desk.run(),
                 world.app.reception.run(),
+                world.app.phone_watch.run(),
                 client.run(world.app),
             )
             running = [asyncio.create_task(part) for part in parts]

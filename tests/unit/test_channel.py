@@ -337,13 +337,13 @@ def test_leaving_the_application_is_an_end_that_the_far_end_did_not_make(
     channel: Channel,
 ) -> None:
     assert channel.in_app
-    assert end(channel, ("StasisEnd", {})) == Hangup(by_far_end=False)
+    assert end(channel, ("StasisEnd", {})) == Hangup(by_far_end=False, left=True)
     assert not channel.in_app
 
 
 def test_a_channel_that_is_missing_after_a_reconnection_is_lost(channel: Channel) -> None:
-    channel.lose()
-    assert channel.hangup == Hangup(by_far_end=False, lost=True)
+    channel.lose(pbx_restarted=True)
+    assert channel.hangup == Hangup(by_far_end=False, lost=True, unseen=True)
     assert channel.gone
     assert channel.destroyed
 

@@ -7,6 +7,7 @@ import random
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 
 import pytest
 
@@ -28,6 +29,7 @@ class House:
 
     def __init__(self, *extensions: str, pauses: Pauses | None = None) -> None:
         loop = asyncio.get_running_loop()
+        self.begun: list[OfferRow] = []
         self.rows: list[OfferRow] = []
         self.ends: Counter[str] = Counter()
         self.agents = Agents(loop.time, lambda *_: self.desk.change())
@@ -36,7 +38,7 @@ class House:
             self.agents,
             self,
             "pln-1",
-            self.rows.append,
+            lambda row: (self.rows if row.result else self.begun).append(row),
             lambda offer, _: self.ends.update([offer.id]),
             pauses or Pauses(unreachable=0.0, same_call=0.0),
             loop.time,
@@ -59,8 +61,9 @@ class House:
         return Counter(agent.state for agent in self.agents)
 
     def settled_once(self) -> None:
-        """Every offer that ever was has one row and one end, and holds nobody."""
+        """Every offer that ever was has one beginning and one end, and holds nobody."""
         assert set(self.ends.values()) <= {1}
+        assert sorted(row.offer_id for row in self.begun) == sorted(self.ends)
         assert sorted(row.offer_id for row in self.rows) == sorted(self.ends)
         assert not {AgentState.OFFERED, AgentState.TALKING} & set(self.states())
         assert self.desk.waiting() == {}
@@ -80,7 +83,7 @@ async def house(*extensions: str, pauses: Pauses | None = None) -> AsyncIterator
 
 async def test_a_waiting_call_gets_the_agent_and_gives_her_back() -> None:
     async with house("101") as h:
-        async with h.desk.join("call", "umum") as place:
+        async with h.desk.join("call", "umum", datetime.now(UTC)) as place:
             offer = await asyncio.wait_for(h.desk.next_offer(place), SOON)
             assert (offer.agent, offer.call_id, offer.queue) == ("101", "call", "umum")
             assert h.states() == {AgentState.OFFERED: 1}
@@ -94,7 +97,7 @@ async def test_a_waiting_call_gets_the_agent_and_gives_her_back() -> None:
 
 
 async def test_an_agent_who_comes_later_is_offered_at_once() -> None:
-    async with house() as h, h.desk.join("call", "umum") as place:
+    async with house() as h, h.desk.join("call", "umum", datetime.now(UTC)) as place:
         waiting = asyncio.create_task(h.desk.next_offer(place))
         await asyncio.sleep(0)
         h.agents.apply({"101": RosterEntry("101", "A", frozenset({"umum"}), "s")})
@@ -108,7 +111,7 @@ async def test_a_change_that_nobody_told_is_noticed_all_the_same(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(desk_module, "LOOK_AGAIN_SECONDS", 0.01)
-    async with house("101") as h, h.desk.join("call", "umum") as place:
+    async with house("101") as h, h.desk.join("call", "umum", datetime.now(UTC)) as place:
         h.agents.set_reachable("101", False)
         waiting = asyncio.create_task(h.desk.next_offer(place))
         for _ in range(5):
@@ -120,10 +123,10 @@ async def test_a_change_that_nobody_told_is_noticed_all_the_same(
 
 async def test_a_call_keeps_its_place_after_a_missed_offer_and_goes_to_another_agent() -> None:
     async with house("101", "102", pauses=Pauses(same_call=3600.0)) as h:
-        async with h.desk.join("first", "umum") as first:
+        async with h.desk.join("first", "umum", datetime.now(UTC)) as first:
             offer = await asyncio.wait_for(h.desk.next_offer(first), SOON)
             h.agents.wish("102", False, "*12")
-            async with h.desk.join("second", "umum") as second:
+            async with h.desk.join("second", "umum", datetime.now(UTC)) as second:
                 h.desk.settle(offer, OfferResult.MISSED)
                 waiting = asyncio.create_task(h.desk.next_offer(first))
                 other = await asyncio.wait_for(h.desk.next_offer(second), SOON)
@@ -151,7 +154,7 @@ async def test_only_a_phone_that_could_not_ring_is_spared_for_a_while(
     result: OfferResult, spared: bool
 ) -> None:
     async with house("101", pauses=Pauses(unreachable=3600.0, same_call=0.0)) as h:
-        async with h.desk.join("call", "umum") as place:
+        async with h.desk.join("call", "umum", datetime.now(UTC)) as place:
             h.desk.settle(await asyncio.wait_for(h.desk.next_offer(place), SOON), result)
         agent = h.agents.get("101")
         assert agent
@@ -163,7 +166,7 @@ async def test_a_caller_who_leaves_as_the_offer_arrives_gives_it_back(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     async with house("101") as h:
-        async with h.desk.join("call", "umum") as place:
+        async with h.desk.join("call", "umum", datetime.now(UTC)) as place:
             waiting = asyncio.create_task(h.desk.next_offer(place))
             put = place.offers.put_nowait
 
@@ -197,7 +200,7 @@ class Slow(LocalReservations):
 async def test_a_caller_who_leaves_while_an_offer_is_being_made_gives_it_back() -> None:
     async with house("101") as h:
         h.reservations = slow = Slow(h.agents)
-        async with h.desk.join("call", "umum") as place:
+        async with h.desk.join("call", "umum", datetime.now(UTC)) as place:
             waiting = asyncio.create_task(h.desk.next_offer(place))
             await asyncio.wait_for(slow.bound.wait(), SOON)
             waiting.cancel()
@@ -211,7 +214,7 @@ async def test_a_caller_who_leaves_while_an_offer_is_being_made_gives_it_back() 
 async def test_who_waits_no_more_but_has_not_left_is_not_given_an_offer_to_keep() -> None:
     async with house("101") as h:
         h.reservations = slow = Slow(h.agents)
-        async with h.desk.join("call", "umum") as place:
+        async with h.desk.join("call", "umum", datetime.now(UTC)) as place:
             waiting = asyncio.create_task(h.desk.next_offer(place))
             await asyncio.wait_for(slow.bound.wait(), SOON)
             waiting.cancel()
@@ -226,7 +229,7 @@ async def test_a_call_that_leaves_and_the_next_of_the_same_place_do_not_mix() ->
     """The caller gave up waiting for this offer and asked again: the offer is not lost."""
     async with house("101") as h:
         h.reservations = slow = Slow(h.agents)
-        async with h.desk.join("call", "umum") as place:
+        async with h.desk.join("call", "umum", datetime.now(UTC)) as place:
             waiting = asyncio.create_task(h.desk.next_offer(place))
             await asyncio.wait_for(slow.bound.wait(), SOON)
             waiting.cancel()
@@ -276,7 +279,7 @@ class Hostile:
 
 async def caller(h: House, name: str, dice: random.Random) -> str:
     """Waits, talks or misses, gives up now and then; returns how it ended."""
-    async with h.desk.join(name, "umum", priority=dice.randrange(2)) as place:
+    async with h.desk.join(name, "umum", datetime.now(UTC), priority=dice.randrange(2)) as place:
         while True:
             patience = 0.001 if dice.random() < 0.2 else SOON
             try:
@@ -333,7 +336,7 @@ async def test_reservations_that_hang_are_given_up_in_bounded_time(
 
     async with house("101") as h:
         h.reservations = HangsTwice(h.agents)
-        async with h.desk.join("call", "umum") as place:
+        async with h.desk.join("call", "umum", datetime.now(UTC)) as place:
             offer = await asyncio.wait_for(h.desk.next_offer(place), SOON)
             h.desk.settle(offer, OfferResult.ANSWERED)
         h.settled_once()

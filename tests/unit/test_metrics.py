@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import socket
 
 import pytest
 from aiohttp import ClientSession
@@ -92,7 +93,10 @@ async def test_the_loops_lag_is_measured(monkeypatch: pytest.MonkeyPatch) -> Non
 async def test_the_console_serves_metrics_and_health() -> None:
     state = {"asterisk": True, "journal": True}
     metrics = Metrics()
-    async with serve("127.0.0.1", 0, metrics.render, lambda: state) as port, ClientSession() as ask:
+    async with (
+        serve("127.0.0.1", 0, metrics.render, lambda: state, {}, "") as port,
+        ClientSession() as ask,
+    ):
         base = f"http://127.0.0.1:{port}"
         async with ask.get(f"{base}/metrics") as answer:
             assert answer.status == 200
@@ -105,6 +109,37 @@ async def test_the_console_serves_metrics_and_health() -> None:
             assert (answer.status, await answer.json()) == (503, state)
         async with ask.get(f"{base}/healthz") as answer:
             assert answer.status == 200
+
+
+async def test_the_console_says_whose_port_is_taken() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
         with pytest.raises(ConfigError, match=f"cannot listen on 127.0.0.1:{port}"):
-            async with serve("127.0.0.1", port, metrics.render, dict):
+            async with serve("127.0.0.1", port, bytes, dict, {}, ""):
                 pass
+
+
+async def test_the_console_takes_orders_from_who_shows_the_token() -> None:
+    given: list[str] = []
+    orders = {"drain": lambda: given.append("drain")}
+    async with (
+        serve("127.0.0.1", 0, bytes, dict, orders, "the-token") as port,
+        ClientSession() as ask,
+    ):
+        url = f"http://127.0.0.1:{port}/orders"
+        for token, name, status in (
+            ("", "drain", 401),
+            ("wrong", "drain", 401),
+            ("the-token", "dance", 404),
+            ("the-token", "drain", 202),
+        ):
+            headers = {"Authorization": f"Bearer {token}"}
+            async with ask.post(f"{url}/{name}", headers=headers) as answer:
+                assert answer.status == status
+    assert given == ["drain"]
+    async with serve("127.0.0.1", 0, bytes, dict, orders, "") as port, ClientSession() as ask:
+        headers = {"Authorization": "Bearer "}
+        url = f"http://127.0.0.1:{port}/orders/drain"
+        async with ask.post(url, headers=headers) as answer:
+            assert answer.status == 401, "without a password nobody gives orders"
+    assert given == ["drain"]

@@ -102,7 +102,7 @@ async def test_an_endpoint_that_cannot_be_watched_yet_does_not_stop_the_others()
         (Hangup(True, cause=21), OfferResult.DECLINED),
         (Hangup(True, tech_cause=480, cause=19), OfferResult.UNREACHABLE),
         (Hangup(True), OfferResult.UNREACHABLE),
-        (Hangup(False, lost=True), OfferResult.FAILED),
+        (Hangup(True, unseen=True), OfferResult.FAILED),
     ],
 )
 def test_why_a_phone_did_not_answer(hangup: Hangup, result: OfferResult) -> None:

@@ -164,6 +164,14 @@ def test_what_a_crash_left_half_is_done_again(spool: Path, archive: Path) -> Non
 # -- the recorder ------------------------------------------------------------------------
 
 
+def keeper_of(spool: Path, archive: Path, recovered: list[str] | None = None) -> Recorder:
+    async def on_recovered(name: str, _filed: Filed) -> None:
+        if recovered is not None:
+            recovered.append(name)
+
+    return Recorder(spool, archive, lambda: True, on_recovered)
+
+
 def test_a_recordings_place_is_its_day_in_utc() -> None:
     from datetime import datetime, timedelta, timezone
 
@@ -173,7 +181,7 @@ def test_a_recordings_place_is_its_day_in_utc() -> None:
 
 
 async def test_a_recording_is_confirmed_when_its_file_is_there(spool: Path, archive: Path) -> None:
-    keeper = Recorder(spool, archive)
+    keeper = keeper_of(spool, archive)
     confirming = asyncio.create_task(keeper.confirm(NAME, 30.0))
     await asyncio.sleep(0)
     raw_file(spool, b"")
@@ -189,19 +197,21 @@ async def test_what_a_crash_left_in_the_spool_is_filed_at_the_start(
     old = raw_file(spool)
     os.utime(old, (time.time() - 3600,) * 2)
     live = raw_file(spool, name="2026/11/23/call-2/offer-2")
-    keeper = Recorder(spool, archive)
+    recovered: list[str] = []
+    keeper = keeper_of(spool, archive, recovered)
     running = asyncio.create_task(keeper.run())
     await eventually(lambda: not old.exists(), "the filing of what was left")
     assert await keeper.drained(8)
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)
     assert (archive / f"{NAME}.wav").is_file()
+    assert recovered == [NAME]
     assert live.exists(), "it may belong to a conversation that goes on"
 
 
 def test_what_nobody_talked_on_is_thrown_away(spool: Path, archive: Path) -> None:
     raw = raw_file(spool)
-    keeper = Recorder(spool, archive)
+    keeper = keeper_of(spool, archive)
     keeper.discard(NAME)
     keeper.discard(NAME)
     assert not raw.exists()

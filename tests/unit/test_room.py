@@ -21,6 +21,11 @@ class SlowRoom:
         self.go_on = asyncio.Event()
         self.entered = False
 
+    async def lease(self, caller: Channel) -> None: ...
+
+    def holds(self, caller: Channel, queue: str) -> bool:
+        return False
+
     async def enter(self, caller: Channel, queue: str) -> None:
         await _see_through(self._enter())
 

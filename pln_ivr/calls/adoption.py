@@ -1,0 +1,206 @@
+"""Adoption: taking over what an earlier run of this program, or Asterisk itself, has begun.
+
+At each connection, before anybody is admitted. The journal is the memory, Asterisk is the
+truth: conversations go on, waiting callers keep their place and their music, what rang is
+settled, whoever Asterisk serves counts as a seat, and what belongs to nobody is removed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import structlog
+
+from pln_ivr.ari import Client
+from pln_ivr.ari.events import ChannelInfo
+from pln_ivr.calls.call import Call
+from pln_ivr.calls.journey import TALK, Talk
+from pln_ivr.calls.prompts import Prompts
+from pln_ivr.calls.reception import Reception
+from pln_ivr.calls.sight import Sight
+from pln_ivr.errors import AriError, JournalError
+from pln_ivr.journal import CallRow, JournalReader, OfferRow
+from pln_ivr.outcomes import Stage
+from pln_ivr.queues.desk import Desk, Offer, offer_of
+from pln_ivr.queues.phones import PjsipPhones
+from pln_ivr.queues.ringing import LEG
+from pln_ivr.recordings.recorder import name_of, recording_name
+
+log = structlog.get_logger("pln_ivr.adoption")
+
+HANDOVER_SECONDS = 0.5
+"""How long a run that is being replaced may take to store its last rows."""
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """What the journal remembers of calls and offers that had not ended."""
+
+    calls: dict[str, CallRow]
+    """By the caller leg's id; those of the channels asked for, ended or not."""
+    offers: dict[str, OfferRow]
+    """By offer id."""
+
+    @classmethod
+    def read(cls, url: str, node: str, channel_ids: list[str]) -> Memory:
+        """Blocking. Raises JournalError."""
+        with JournalReader(url) as reader:
+            return cls(
+                reader.calls_of_channels(channel_ids),
+                {row.offer_id: row for row in reader.open_offers(node)},
+            )
+
+
+class Adoption:
+    """Compares Asterisk with the journal and with what this run already has."""
+
+    def __init__(
+        self,
+        ari: Client,
+        reception: Reception,
+        desk: Desk,
+        prompts: Prompts,
+        remember: Callable[[list[str]], Memory],
+        on_phone_busy: Callable[[str, str], None],
+    ) -> None:
+        """`remember` reads the journal, blocking; `on_phone_busy` is told of an agent's
+        extension and of a channel of the phone that is not ours."""
+        self._ari = ari
+        self._reception = reception
+        self._desk = desk
+        self._prompts = prompts
+        self._remember = remember
+        self._on_phone_busy = on_phone_busy
+        self._first = True
+
+    async def look(self) -> Sight:
+        """What Asterisk has now. Raises AriError."""
+        channels = await self._ari.list_channels()
+        return Sight.of(self._ari.app, channels, await self._ari.list_bridges())
+
+    async def adopt(self) -> None:
+        """Make what is there ours. Raises AriError. Safe to cancel and to repeat."""
+        sight = await self.look()
+        strangers = self._strangers(sight)
+        if self._first and strangers:
+            await asyncio.sleep(HANDOVER_SECONDS)
+        memory = await self._memory(list(strangers))
+        talking = [await self._adopt_one(sight, memory, caller) for caller in strangers.values()]
+        for channel in sight.outside.values():
+            self._reception.watch_outside(channel)
+        for channel_id, extension in sight.elsewhere.items():
+            self._on_phone_busy(extension, channel_id)
+        await self._clear(sight, {leg for leg in talking if leg})
+        if self._first:
+            self._settle_offers(memory, {leg for leg in talking if leg})
+        self._first = False
+        await self._look_again()
+
+    async def _memory(self, channel_ids: list[str]) -> Memory:
+        try:
+            return await asyncio.to_thread(self._remember, channel_ids)
+        except JournalError as error:  # callers must not wait for a database
+            log.error("adoption_without_journal", error=str(error))
+            return Memory({}, {})
+
+    async def knows(self, channel_id: str) -> bool:
+        """Whether the journal has a row of this caller leg. Raises JournalError."""
+        return bool((await asyncio.to_thread(self._remember, [channel_id])).calls)
+
+    def _strangers(self, sight: Sight) -> dict[str, ChannelInfo]:
+        return {
+            channel_id: channel
+            for channel_id, channel in sight.callers.items()
+            if not self._ari.follows(channel_id)
+        }
+
+    async def _adopt_one(self, sight: Sight, memory: Memory, channel: ChannelInfo) -> str | None:
+        """Adopt one caller; returns the agent leg's id if they are talking."""
+        row, leg = memory.calls.get(channel.id), sight.partner(channel.id)
+        if row is not None and row.outcome is not None:
+            log.warning("leftover_channel", call_id=row.call_id)
+            await self._ari.hang_up(channel.id, row.cause or 16)
+            return None
+        if row is None and leg is None:
+            return None  # just arriving; if not, the next look finds it again
+        who = self._reception.identity
+        call = (
+            Call.adopted(row, who.incarnation)
+            if row
+            else Call.found(channel, who.node, who.incarnation)
+        )
+        bridge = sight.bridge_of.get(channel.id)
+        if leg:
+            if row is None and bridge:
+                call.id = bridge.removeprefix(TALK)
+            talk = self._talk(call, sight.legs[leg], memory)
+            self._ari.channel(leg).find(sight.legs[leg], bridge)
+            self._reception.adopt(call, channel, bridge, talk)
+            return leg
+        if sight.in_talk(channel.id):  # the agent hung up while nobody looked
+            call.stage = Stage.TALKING
+            self._reception.adopt_ended(call, channel, bridge)
+            return None
+        if row is not None and call.stage in (Stage.ADMISSION, Stage.NOTICE):
+            await self._prompts.hush(self._ari.channel(channel.id), row.incarnation)
+        self._reception.adopt(call, channel, bridge)
+        return None
+
+    def _talk(self, call: Call, leg: ChannelInfo, memory: Memory) -> Talk:
+        offer_id = leg.id.removeprefix(LEG)
+        row = memory.offers.get(offer_id)
+        offer = offer_of(row) if row else None
+        if offer is None:
+            agent = PjsipPhones.extension_of_channel(leg.name) or ""
+            began = call.offered_at or call.started_at
+            offer = Offer(offer_id, call.id, call.queue or "", agent, began)
+        name = recording_name(call.id, offer.id, offer.offered_at)
+        return Talk(offer, name_of(call.recording) if call.recording else name)
+
+    async def _clear(self, sight: Sight, talking: set[str]) -> None:
+        """End legs, short codes and bridges of an earlier run that nobody needs."""
+        for channel_id in (*sight.legs, *sight.codes):
+            if channel_id not in talking and not self._ari.follows(channel_id):
+                log.warning("leftover_channel", channel=channel_id)
+                await self._ari.hang_up(channel_id)
+        for bridge, members in sight.talks.items():
+            if not any(map(self._ari.follows, members)) and not self._reception.has(
+                bridge.removeprefix(TALK)
+            ):
+                await self._ari.destroy_bridge(bridge)
+
+    def _settle_offers(self, memory: Memory, talking: set[str]) -> None:
+        for row in memory.offers.values():
+            if LEG + row.offer_id not in talking:
+                self._desk.lost(offer_of(row))
+
+    async def _look_again(self) -> None:
+        """What ended while it was being adopted told nobody: Asterisk's list does."""
+        alive = {channel.id for channel in await self._ari.list_channels()}
+        for channel_id in self._ari.followed() - alive:
+            channel = self._ari.channel(channel_id)
+            if channel.state:
+                channel.lose(pbx_restarted=False)
+
+
+async def close_fallback(ari: Client) -> None:
+    """Have those who wait in Asterisk's own queue come to us: its members rest. Raises AriError."""
+    await ari.set_global("FALLBACK_OPEN", "0")
+    await _pause_members(ari, "1")
+
+
+async def open_fallback(ari: Client) -> None:
+    """Have Asterisk's own queue serve whom we send there. Raises AriError."""
+    await ari.set_global("FALLBACK_OPEN", "1")
+    await _pause_members(ari, "0")
+
+
+async def _pause_members(ari: Client, paused: str) -> None:
+    members = await ari.get_global("QUEUE_MEMBER_LIST(fallback)")
+    for member in filter(None, members.split(",")):
+        try:
+            await ari.set_global(f"QUEUE_MEMBER(fallback,paused,{member})", paused)
+        except AriError as error:  # it may have left the queue in this moment
+            log.warning("fallback_member_not_set", error=str(error))
