@@ -37,7 +37,7 @@ from pln_ivr.queues.phones import PhoneWatch, PjsipPhones
 from pln_ivr.queues.ringing import RingTimes
 from pln_ivr.queues.roster import Roster, load_roster
 from pln_ivr.recordings.files import Filed
-from pln_ivr.recordings.recorder import Recorder, recording_uri
+from pln_ivr.recordings.recorder import Recorder, name_of, recording_uri
 from pln_ivr.resources import DiskWatch, needs, shortages, sqlite_folder
 
 log = structlog.get_logger("pln_ivr.app")
@@ -101,6 +101,7 @@ class App:
         )
         music = {name: queue.music for name, queue in settings.queues.names.items()}
         self.room = WaitingRoom(ari, prompts, music)
+        self.codes = AgentCodes(ari, prompts, self.agents)
         self.reception = self._build_reception(prompts, incarnation)
         self.adoption = Adoption(
             ari, self.reception, self.desk, prompts, self._remember, self.phone_watch.busy
@@ -146,7 +147,7 @@ class App:
                 when_unconfirmed=settings.recordings.when_unconfirmed,
             ),
             Door(self.seats, limit, lambda: refuse and self.disk.full),
-            AgentCodes(ari, prompts, self.agents),
+            self.codes,
             Refusal(settings.admission.reject_cause, settings.drain.new_calls),
             Identity(settings.node.name, incarnation),
             self._call_ended,
@@ -160,6 +161,7 @@ class App:
         await self._ari.set_global("MARGIN", str(margin(self.seats.budget)))
         await self.room.prepare()
         await self.adoption.adopt()
+        await self.codes.catch_up()
         self.reception.open()
         await self.phones.push(self.roster)
         if not self.reception.draining:
@@ -249,6 +251,8 @@ class App:
     def _call_completed(self, row: CallRow) -> None:
         if row.outcome and row.reason:
             self._metrics.call_completed(Outcome(row.outcome, row.reason))
+            if row.recording:
+                self.recorder.recover(name_of(row.recording))
             log.info(
                 "call_completed",
                 call_id=row.call_id,

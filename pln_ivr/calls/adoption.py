@@ -141,6 +141,7 @@ class Adoption:
             return leg
         if sight.in_talk(channel.id):  # the agent hung up while nobody looked
             call.stage = Stage.TALKING
+            await self._ari.destroy_bridge(sight.bridge_of[channel.id])
             self._reception.adopt_ended(call, channel, bridge)
             return None
         if row is not None and call.stage in (Stage.ADMISSION, Stage.NOTICE):
@@ -198,7 +199,7 @@ async def open_fallback(ari: Client) -> None:
 
 
 async def _pause_members(ari: Client, paused: str) -> None:
-    members = await ari.get_global("QUEUE_MEMBER_LIST(fallback)")
+    members = await ari.get_global("FALLBACK_MEMBERS")
     for member in filter(None, members.split(",")):
         try:
             await ari.set_global(f"QUEUE_MEMBER(fallback,paused,{member})", paused)

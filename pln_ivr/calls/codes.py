@@ -16,6 +16,10 @@ WISHES = {"*11": True, "*12": False}
 """Code to "wants calls". The dialplan's context from-agents knows the same codes."""
 
 
+MISSED = "CODES"
+"""The dialplan's global variable for codes dialled while nobody served them."""
+
+
 class AgentCodes:
     """Serves an agent who dialled a code: changes the state, says so, hangs up."""
 
@@ -23,6 +27,17 @@ class AgentCodes:
         self._ari = ari
         self._prompts = prompts
         self._agents = agents
+
+    async def catch_up(self) -> None:
+        """Learn what agents dialled while this program was away: *11ag-101,*12ag-102. Raises
+        AriError."""
+        dialled = await self._ari.get_global(MISSED)
+        if dialled:
+            await self._ari.set_global(MISSED, "")
+        for word in filter(None, dialled.split(",")):
+            code, extension = word[:3], PjsipPhones.extension_of(word[3:])
+            if code in WISHES and extension:
+                self._agents.wish(extension, WISHES[code], code)
 
     async def serve(self, phone: Channel, code: str, endpoint: str) -> None:
         """One visit. Never raises; what the agent wished holds even if they hang up early.

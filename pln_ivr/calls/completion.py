@@ -106,8 +106,10 @@ def _outcome_of_note(line: CdrLine, note: Note) -> Outcome:
     if note.talking_at:
         by_agent = PjsipPhones.extension_of_channel(note.hung_up_by) is not None
         return Outcome(Result.ANSWERED, Reason.AGENT_HUNG_UP if by_agent else Reason.CALLER_HUNG_UP)
+    if note.refused:
+        return Outcome(Result.REJECTED, Reason.FULL)
     if line.answered_at is None:
-        return _outcome_of_unknown(line)
+        return Outcome(Result.ABANDONED, Reason.BEFORE_ANSWER)
     return Outcome(Result.ABANDONED, Reason.IN_WAITING if note.queued_at else Reason.IN_NOTICE)
 
 

@@ -21,6 +21,7 @@ from pln_ivr.calls.journey import House, Journey, Rules, Talk
 from pln_ivr.calls.sight import CALL, CODE, RETURN
 from pln_ivr.errors import AriError, AriRefused, Gone
 from pln_ivr.outcomes import Outcome, Reason, Result, Stage
+from pln_ivr.recordings.recorder import name_of
 
 log = structlog.get_logger("pln_ivr.reception")
 
@@ -214,6 +215,8 @@ class Reception:
         assert self._tasks is not None
         caller = self._taken_over(channel, bridge_id)
         self._calls[call.id] = call
+        if call.recording:
+            self._house.recorder.recover(name_of(call.recording))
         self._tasks.create_task(self._end(call, caller, outcome_of_unseen(Stage.TALKING)))
 
     def _taken_over(self, channel: ChannelInfo, bridge_id: str | None) -> Channel:

@@ -17,7 +17,7 @@ CUSTOMERS = frozenset({"from-trunk", "customer", "fallback"})
 """The dialplan's contexts in which a customer's channel can end."""
 
 _NOTE = "fallback"
-_NOTE_PARTS = 6
+_NOTE_PARTS = 7
 READ_BYTES = 1 << 20
 """Read at once: some five thousand calls."""
 
@@ -26,6 +26,8 @@ READ_BYTES = 1 << 20
 class Note:
     """What the dialplan leaves of a caller whom it served itself (context fallback-ended)."""
 
+    refused: bool
+    """There was no seat."""
     queued_at: datetime | None
     talking_at: datetime | None
     member: str
@@ -85,8 +87,8 @@ def _parse_note(text: str) -> Note | None:
         return None
     if len(parts) != _NOTE_PARTS - 1:
         raise ValueError(f"a note of {len(parts) + 1} parts instead of {_NOTE_PARTS}")
-    queued, talking, member, hung_up_by, recording = parts
-    return Note(_time(queued), _time(talking), member, hung_up_by, recording)
+    refused, queued, talking, member, hung_up_by, recording = parts
+    return Note(bool(refused), _time(queued), _time(talking), member, hung_up_by, recording)
 
 
 def _time(text: str) -> datetime | None:

@@ -135,12 +135,13 @@ class Recorder:
             try:
                 while True:
                     for name in await asyncio.to_thread(self._abandoned):
-                        self._recover(name)
+                        self.recover(name)
                     await asyncio.sleep(SWEEP_SECONDS)
             finally:
                 self._tasks = None
 
-    def _recover(self, name: str) -> None:
+    def recover(self, name: str) -> None:
+        """File what was recorded of a conversation whose end this run did not see."""
         if self._tasks is None or name in self._live:
             return
         log.warning("recording_recovered", recording=name)

@@ -7,8 +7,8 @@ from collections.abc import Callable
 
 from native.ear import Ear
 from pln_ivr.outcomes import OfferResult, Reason, Result, Stage
-from tests.asterisk.sound import from_alaw, loudness
-from tests.asterisk.world import World, eventually
+from tests.asterisk.sound import both_tones, from_alaw, loudness
+from tests.asterisk.world import AGENT_HZ, CALLER_HZ, SECRET, World, eventually
 
 
 def stages(world: World) -> list[Stage]:
@@ -30,7 +30,7 @@ def kill_app(world: World) -> None:
 
 def test_killed_with_callers_in_every_stage(make_world: Callable[..., World]) -> None:
     world = make_world(["101", "102"])
-    talker, ringer = world.make_ready("101"), world.register("102")
+    talker, ringer = world.make_ready("101"), world.make_ready("102")
     with (
         Ear(world.agent_tone) as agent_ear,
         world.phones.answer("ag-101", talker, after=0.2, talk=26.0, sound=agent_ear) as agent,
@@ -39,7 +39,6 @@ def test_killed_with_callers_in_every_stage(make_world: Callable[..., World]) ->
         world.phones.never("ag-102", ringer, calls=3),
     ):
         eventually(lambda: stages(world) == [Stage.TALKING], 25, "the conversation")
-        world.phones.dial_code("ag-102", world.secret, "*11", ringer)
         with (
             Ear() as rung_ear,
             world.phones.caller(hold=40.0, sound=rung_ear) as rung,
@@ -205,4 +204,60 @@ def test_a_hung_app_loses_its_callers_to_the_dialplan(make_world: Callable[..., 
     assert (row.outcome, row.reason) == (Result.ABANDONED, Reason.IN_WAITING)
     assert len(world.calls()) == 1
     assert world.metric("pln_ivr_leases_expired") == 1
+    world.settled()
+
+
+def test_without_the_app_callers_talk_to_agents_and_the_journal_learns_it(
+    make_world: Callable[..., World],
+) -> None:
+    """Served by the native queue under the same limit, recorded; when the app is back it has a
+    row for each of them, marked as fallback, the recording in the index, and who still waits
+    comes to it and keeps the place."""
+    world = make_world(["101", "102"], ADMISSION__CAPACITY="3")
+    port, other = world.make_ready("101"), world.register("102")
+    kill_app(world)
+    for code in ("*11", "*12"):
+        assert world.phones.dial_code("ag-102", SECRET, code, other).finals == {200: 1}
+    with (
+        Ear(world.agent_tone) as agent_ear,
+        world.phones.answer("ag-101", port, after=0.2, talk=14.0, sound=agent_ear) as agent,
+        Ear(world.caller_tone) as caller_ear,
+        world.phones.caller(hold=60.0, sound=caller_ear) as talking,
+    ):
+        eventually(lambda: caller_ear.packets and agent_ear.packets, 25, "the conversation")
+        with Ear() as ear, world.phones.caller(hold=45.0, sound=ear, calls=1) as waiting:
+            with world.phones.caller(hold=6.0) as short:
+                eventually(lambda: world.channels() == 4, 5, "a full house")
+                with world.phones.caller(hold=4.0) as late:
+                    assert late.wait().finals == {486: 1}, "the limit is the same"
+                world.start_app()
+                assert world.seats() == 3, "whom Asterisk serves has a seat too"
+                with world.phones.caller(hold=4.0) as late:
+                    assert late.wait().finals == {486: 1}
+                short.wait(30)
+            assert world.metric("pln_ivr_agents", state="talking") == 1
+            assert world.metric("pln_ivr_agents", state="away") == 1, "102 dialled *12 meanwhile"
+            eventually(lambda: stages(world) == [Stage.WAITING], 25, "coming back")
+            assert talking.wait(60).finals == {200: 1}
+            agent.wait(30)
+            heard = ear.packets
+            eventually(lambda: ear.packets > heard + 50, 5, "the music")
+            assert waiting.wait(60).finals == {200: 1}
+    rows = world.ended(5, 30)
+    assert len(rows) == len(world.calls()) == 5
+    told = sorted((row.outcome or "", row.reason or "", row.fallback) for row in rows)
+    assert told == [
+        (Result.ABANDONED, Reason.IN_NOTICE, True),
+        (Result.ABANDONED, Reason.IN_WAITING, False),
+        (Result.ANSWERED, Reason.AGENT_HUNG_UP, True),
+        (Result.REJECTED, Reason.FULL, False),
+        (Result.REJECTED, Reason.FULL, True),
+    ]
+    talked = next(row for row in rows if row.outcome is Result.ANSWERED)
+    assert talked.agent == "101"
+    both_tones(world.recording(talked), left=CALLER_HZ, right=AGENT_HZ, seconds=14.0)
+    seconds = eventually(lambda: world.call(talked.call_id).recording_seconds, 10, "its length")
+    assert seconds
+    assert abs(seconds - 14) < 2
+    assert repairs(world) == 0
     world.settled()

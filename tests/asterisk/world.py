@@ -56,7 +56,6 @@ class World:
         self.agent_ports = {extension: free_port() for extension in agents}
         self.caller_tone = write_tone(folder / "caller.alaw", CALLER_HZ)
         self.agent_tone = write_tone(folder / "agent.alaw", AGENT_HZ)
-        self.secret = SECRET
         self._prompts = prompts
         self._env = env
         self._app: subprocess.Popen[bytes] | None = None
@@ -197,6 +196,10 @@ class World:
         """The journal's calls, oldest first."""
         with JournalReader(self.journal_url) as reader:
             return reader.last_calls(10_000)[::-1]
+
+    def call(self, call_id: str) -> CallRow:
+        """One call as the journal has it now."""
+        return next(row for row in self.calls() if row.call_id == call_id)
 
     def ended(self, count: int, seconds: float = 15.0) -> list[CallRow]:
         """The journal's calls once `count` of them have ended."""
