@@ -38,16 +38,13 @@ from pln_ivr.queues.ringing import RingTimes
 from pln_ivr.queues.roster import Roster, load_roster
 from pln_ivr.recordings.files import Filed
 from pln_ivr.recordings.recorder import Recorder, name_of, recording_uri
-from pln_ivr.resources import DiskWatch, needs, shortages, sqlite_folder
+from pln_ivr.resources import DiskWatch, needs, of_asterisk, shortages, sqlite_folder
 
 log = structlog.get_logger("pln_ivr.app")
 
 DISK_LOOK_SECONDS = 5.0
 RECOVERY_DAYS = timedelta(days=7)
 """How far back the call of a recording left in the spool is looked for."""
-
-PBX_RESOURCES = ("OPEN_FILES", "RTP_PORTS", "HTTP_SESSIONS")
-"""What Asterisk has, as asterisk-conf/install tells it in global variables."""
 
 
 class App:
@@ -127,7 +124,6 @@ class App:
         limit = ArrivalLimit(
             settings.admission.arrivals_per_second, asyncio.get_running_loop().time
         )
-        refuse = settings.admission.when_disk_full == "reject"
         return Reception(
             House(
                 ari=ari,
@@ -146,7 +142,7 @@ class App:
                 confirm_seconds=settings.recordings.confirm_seconds,
                 when_unconfirmed=settings.recordings.when_unconfirmed,
             ),
-            Door(self.seats, limit, lambda: refuse and self.disk.full),
+            Door(self.seats, limit, self._refused_for_disk),
             self.codes,
             Refusal(settings.admission.reject_cause, settings.drain.new_calls),
             Identity(settings.node.name, incarnation),
@@ -265,13 +261,14 @@ class App:
 
     async def _check_resources(self) -> None:
         settings = self._settings
-        there = {name: await self._ari.get_global(name) for name in PBX_RESOURCES}
-        numbers = {name: int(value) for name, value in there.items() if value.isdecimal()}
-        numbers |= self.own_resources
+        there = await of_asterisk(self._ari.get_global) | self.own_resources
         needed = needs(self.seats.budget, len(self.roster), settings.ari.connections)
-        self.shortages = shortages(needed, numbers)
+        self.shortages = shortages(needed, there)
         for line in self.shortages:
             log.warning("resource_short", what=line)
+
+    def _refused_for_disk(self) -> bool:
+        return self.disk.full and self._settings.admission.when_disk_full == "reject"
 
     async def watch_disk(self) -> None:
         """Measure the disks' free room until cancelled."""
@@ -319,7 +316,7 @@ class App:
         return {
             "asterisk": self._ari.ready,
             "journal": not self._journal.failing,
-            "disk": not self.disk.full,
+            "disk": not self._refused_for_disk(),
             "admitting": not self.reception.draining,
         }
 

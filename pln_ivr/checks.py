@@ -13,6 +13,7 @@ from pln_ivr.config import Settings, load
 from pln_ivr.errors import AriError, AriRefused, PlnIvrError
 from pln_ivr.journal import JournalReader
 from pln_ivr.queues.roster import load_roster
+from pln_ivr.resources import needs, of_asterisk, of_this_process, shortages
 
 MINIMUM_ASTERISK = (22, 5)
 
@@ -44,7 +45,7 @@ async def check_all(config: Path | None) -> list[Verdict]:
         _prompts(settings),
         await asyncio.to_thread(_journal, settings),
         _recordings(settings),
-        await _asterisk(settings),
+        *await _asterisk(settings),
     ]
 
 
@@ -91,7 +92,20 @@ def _recordings(settings: Settings) -> Verdict:
     return Verdict("recordings", True, f"spool {settings.recordings.spool}")
 
 
-async def _asterisk(settings: Settings) -> Verdict:
+def _resources(settings: Settings, there: dict[str, int]) -> Verdict:
+    try:
+        agents = len(load_roster(settings.agents.roster, settings.queues.names.keys()))
+        there |= of_this_process(settings.recordings.folder)
+    except (PlnIvrError, OSError) as error:
+        return Verdict("resources", False, str(error))
+    needed = needs(settings.admission.capacity, agents, settings.ari.connections)
+    short = shortages(needed, there)
+    enough = f"enough for {settings.admission.capacity} calls and {agents} agents"
+    return Verdict("resources", not short, "; ".join(short) or enough)
+
+
+async def _asterisk(settings: Settings) -> list[Verdict]:
+    """The version, and whether there is enough of everything."""
     ari = settings.ari
     try:
         async with connect(
@@ -102,14 +116,15 @@ async def _asterisk(settings: Settings) -> Verdict:
             meter=_NoMeter(),
         ) as client:
             version = await client.version()
+            there = await of_asterisk(client.get_global)
     except AriRefused as error:
         if error.status == 401:
             cure = "ari.user and ari.password must match ari.conf"
-            return Verdict("asterisk", False, f"{ari.url}: wrong password; {cure}")
-        return Verdict("asterisk", False, f"{ari.url}: {error}")
+            return [Verdict("asterisk", False, f"{ari.url}: wrong password; {cure}")]
+        return [Verdict("asterisk", False, f"{ari.url}: {error}")]
     except AriError as error:
-        return Verdict("asterisk", False, f"{ari.url}: {error}; is Asterisk running there?")
+        return [Verdict("asterisk", False, f"{ari.url}: {error}; is Asterisk running there?")]
     numbers = tuple(int(part) for part in version.split("~")[0].split(".")[:2] if part.isdigit())
-    if numbers < MINIMUM_ASTERISK:
-        return Verdict("asterisk", False, f"{ari.url}: version {version}; 22.5 or later is needed")
-    return Verdict("asterisk", True, f"{ari.url}: version {version}")
+    new_enough = numbers >= MINIMUM_ASTERISK
+    text = f"{ari.url}: version {version}" + ("" if new_enough else "; 22.5 or later is needed")
+    return [Verdict("asterisk", new_enough, text), _resources(settings, there)]

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import resource
 import shutil
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,6 +27,7 @@ RECORDING_BYTES_PER_SECOND = 32_000
 """In the spool, and again in the archive while it is filed: 16 bit, 8 kHz, two channels."""
 
 BUSY_HOUR_SECONDS = 3600
+PBX_RESOURCES = ("OPEN_FILES", "RTP_PORTS", "HTTP_SESSIONS")
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +75,18 @@ def shortages(needed: Mapping[str, Need], there: Mapping[str, int]) -> list[str]
     ]
 
 
+async def of_asterisk(get_global: Callable[[str], Awaitable[str]]) -> dict[str, int]:
+    """What Asterisk has, as asterisk-conf/install tells it in global variables; what it does
+    not tell is left out. Raises what `get_global` does."""
+    told = {name: await get_global(name) for name in PBX_RESOURCES}
+    return {name: int(value) for name, value in told.items() if value.isdecimal()}
+
+
+def of_this_process(recordings: Path) -> dict[str, int]:
+    """What this process and the archive's disk have. Raises OSError."""
+    return {"OWN_FILES": raise_own_files(), "DISK_MB": free_mb(recordings)}
+
+
 def raise_own_files() -> int:
     """Take as many open files as this process may have; returns how many those are."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -118,7 +131,8 @@ class DiskWatch:
         free = {folder: self._measured(folder) for folder in self._folders}
         worst = min(free, key=lambda folder: free[folder])
         self.free_mb = free[worst]
-        self.low, self.full = self.free_mb < self._low_mb, self.free_mb < self._reserve_mb
+        self.full = self.free_mb < self._reserve_mb
+        self.low = self.full or self.free_mb < self._low_mb
         if (self.low, self.full) == before:
             return ""
         state = "full" if self.full else "low" if self.low else "well"

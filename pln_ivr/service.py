@@ -20,7 +20,7 @@ from pln_ivr.config import Settings
 from pln_ivr.console.server import serve
 from pln_ivr.journal import JournalWriter, Limits, open_journal
 from pln_ivr.metrics import Metrics
-from pln_ivr.resources import free_mb, raise_own_files
+from pln_ivr.resources import of_this_process
 
 log = structlog.get_logger("pln_ivr.service")
 
@@ -64,10 +64,7 @@ async def run(settings: Settings) -> None:
         )
         ari = await stack.enter_async_context(_connect(settings, metrics))
         app = App(settings, ari, journal, metrics)
-        app.own_resources = {
-            "OWN_FILES": raise_own_files(),
-            "DISK_MB": free_mb(settings.recordings.folder),
-        }
+        app.own_resources = of_this_process(settings.recordings.folder)
         app.load_roster()
         await app.restore_agents()
         console = settings.console

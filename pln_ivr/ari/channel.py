@@ -180,6 +180,16 @@ class Channel:
         """Follow a playback that is about to be started under this id."""
         self._playbacks[playback_id] = ""
 
+    def playing(self) -> list[str]:
+        """The playbacks whose end is expected."""
+        return [playback for playback, state in self._playbacks.items() if not state]
+
+    def end_playback(self, playback_id: str) -> None:
+        """A playback has ended while nobody could tell: Asterisk plays on without us."""
+        if playback_id in self._playbacks:
+            self._playbacks[playback_id] = "done"
+            self._wake()
+
     def forget_playback(self, playback_id: str) -> None:
         """Follow it no more. Idempotent."""
         self._playbacks.pop(playback_id, None)

@@ -8,6 +8,7 @@ import random
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from itertools import count
 from typing import Protocol
 
 import aiohttp
@@ -18,7 +19,7 @@ from pln_ivr.ari.channel import Channel
 from pln_ivr.ari.operations import Operations
 from pln_ivr.ari.stream import Stream, open_stream
 from pln_ivr.ari.transport import HttpTransport, Request, Transport
-from pln_ivr.errors import AriError, AriUnavailable
+from pln_ivr.errors import AriError, AriTimeout, AriUnavailable
 
 log = structlog.get_logger("pln_ivr.ari")
 
@@ -106,7 +107,9 @@ class Client(Operations):
         self._http = HttpTransport(session, url)
         self._stream: Stream | None = None
         self._channels: dict[str, Channel] = {}
-        self._alive = asyncio.Event()
+        self._marks: dict[str, asyncio.Event] = {}
+        """User events of our own that are on their way back to us."""
+        self._mark_numbers = count(1)
         self._startup_time = ""
         self.replaced = asyncio.Event()
         """Another process took the application's name; this one gets no more events."""
@@ -130,6 +133,23 @@ class Client(Operations):
 
     def _forget(self, channel_id: str) -> None:
         self._channels.pop(channel_id, None)
+
+    async def catch_up(self, seconds: float) -> None:
+        """Return once every event of what has happened until now has been read.
+
+        Events come in order, so one of our own is sent round. Raises AriTimeout if it does
+        not come back in time. Safe to cancel.
+        """
+        name = f"{WATCHDOG}_{next(self._mark_numbers)}"
+        back = self._marks[name] = asyncio.Event()
+        try:
+            await self.send_user_event(name)
+            async with asyncio.timeout(seconds):
+                await back.wait()
+        except TimeoutError:
+            raise AriTimeout(f"events: more than {seconds:g} s behind") from None
+        finally:
+            del self._marks[name]
 
     # -- requests --------------------------------------------------------------------
 
@@ -176,8 +196,10 @@ class Client(Operations):
                 self._feed(event.channel.id, event)
             case events.EndpointStateChange():
                 self._handler.endpoint_changed(event.endpoint)
-            case events.ChannelUserevent(eventname=name) if name == WATCHDOG:
-                self._alive.set()
+            case events.ChannelUserevent(eventname=name):
+                waiting = self._marks.get(name)
+                if waiting is not None:
+                    waiting.set()
             case events.ApplicationReplaced():
                 self.replaced.set()
 
@@ -238,12 +260,9 @@ class Client(Operations):
         log.info("ari_connected", app=self.app)
         while True:
             await asyncio.sleep(self._timing.watchdog)
-            self._alive.clear()
-            await self.send_user_event(WATCHDOG)
             try:
-                async with asyncio.timeout(self._timing.watchdog):
-                    await self._alive.wait()
-            except TimeoutError:
+                await self.catch_up(self._timing.watchdog)
+            except AriTimeout:
                 raise AriUnavailable("the event stream is silent: half-open or stalled") from None
 
     async def _reconcile(self) -> None:
@@ -259,6 +278,9 @@ class Client(Operations):
         members = {c: bridge.id for bridge in await self.list_bridges() for c in bridge.channels}
         for channel_id, channel in followed.items():
             channel.bridge_id = members.get(channel_id, channel.bridge_id)
+            for playback_id in channel.playing():
+                if not channel.gone and not await self.is_playing(playback_id):
+                    channel.end_playback(playback_id)
 
 
 @asynccontextmanager

@@ -106,6 +106,14 @@ class Operations(ABC):
         except Gone:
             return
 
+    async def is_playing(self, playback_id: str) -> bool:
+        """Whether a prompt has not ended yet."""
+        try:
+            await self._wait(Request("GET", f"playbacks/{quote(playback_id)}", {}))
+        except Gone:
+            return False
+        return True
+
     async def originate(
         self,
         channel_id: str,

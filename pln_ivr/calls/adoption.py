@@ -30,6 +30,9 @@ from pln_ivr.recordings.recorder import name_of, recording_name
 
 log = structlog.get_logger("pln_ivr.adoption")
 
+CATCH_UP_SECONDS = 5.0
+"""How far behind the events may be before a look at Asterisk's lists is given up."""
+
 HANDOVER_SECONDS = 0.5
 """How long a run that is being replaced may take to store its last rows."""
 
@@ -76,9 +79,12 @@ class Adoption:
         self._first = True
 
     async def look(self) -> Sight:
-        """What Asterisk has now. Raises AriError."""
+        """What Asterisk has now; every event of how it came to that has been read. Raises
+        AriError."""
         channels = await self._ari.list_channels()
-        return Sight.of(self._ari.app, channels, await self._ari.list_bridges())
+        bridges = await self._ari.list_bridges()
+        await self._ari.catch_up(CATCH_UP_SECONDS)
+        return Sight.of(self._ari.app, channels, bridges)
 
     async def adopt(self) -> None:
         """Make what is there ours. Raises AriError. Safe to cancel and to repeat."""
@@ -180,9 +186,10 @@ class Adoption:
     async def _look_again(self) -> None:
         """What ended while it was being adopted told nobody: Asterisk's list does."""
         alive = {channel.id for channel in await self._ari.list_channels()}
+        await self._ari.catch_up(CATCH_UP_SECONDS)
         for channel_id in self._ari.followed() - alive:
             channel = self._ari.channel(channel_id)
-            if channel.state:
+            if channel.state and not channel.gone:
                 channel.lose(pbx_restarted=False)
 
 

@@ -60,8 +60,20 @@ def complete(line: CdrLine, row: CallRow | None, node: str) -> CallRow | None:
     if row is None:
         return _ended(_blank(line, node), line, _outcome_of_unknown(line))
     if row.outcome is None:
-        return _ended(row, line, outcome_of_unseen(row.stage))
+        return _ended(row, line, outcome_of_unseen(stage_at(row, line.ended_at)))
     return None
+
+
+def stage_at(row: CallRow, moment: datetime) -> Stage:
+    """The stage that a call was in: we may have gone on with it after its unseen end."""
+    for stage, since in (
+        (Stage.TALKING, row.talking_at),
+        (Stage.WAITING, row.queued_at),
+        (Stage.NOTICE, row.answered_at),
+    ):
+        if since is not None and since <= moment:
+            return stage
+    return Stage.ADMISSION
 
 
 def outcome_of_unseen(stage: Stage) -> Outcome:

@@ -83,6 +83,7 @@ class Reception:
         self._tasks: asyncio.TaskGroup | None = None
         self._visits: set[asyncio.Task[None]] = set()
         self._calls: dict[str, Call] = {}
+        self._dismissed: tuple[set[str], set[str]] = (set(), set())
         self._open = False
         self._early: deque[StasisStart] = deque()
         self.draining = False
@@ -93,6 +94,14 @@ class Reception:
     def calls(self) -> int:
         """Calls with a journey under way."""
         return len(self._calls)
+
+    def dismissed(self, channel_id: str) -> bool:
+        """Whether we have done with this channel lately: Asterisk may list it a while longer."""
+        return any(channel_id in some for some in self._dismissed)
+
+    def forget_dismissed(self) -> None:
+        """Forget those that were dismissed before the last call of this."""
+        self._dismissed = (set(), self._dismissed[0])
 
     def has(self, call_id: str) -> bool:
         """Whether this call's journey is under way."""
@@ -189,6 +198,7 @@ class Reception:
         self._tasks.create_task(self._send_away(call.channel_id, call.cause))
 
     async def _send_away(self, channel_id: str, cause: int) -> None:
+        self._dismissed[0].add(channel_id)
         try:
             await self._house.ari.hang_up(channel_id, cause)
         except AriError as error:
@@ -260,7 +270,11 @@ class Reception:
     async def _visit(self, call: Call, caller: Channel, talk: Talk | None) -> None:
         structlog.contextvars.bind_contextvars(call_id=call.id)
         while not await self._journey(call, caller, talk):
-            # Asterisk serves the caller now, and its list of calls tells the end: completion.
+            # Nobody told us of the end, or Asterisk serves the caller now. Either way its list
+            # of calls tells how it ended: completion.
+            if caller.hangup is None or not caller.hangup.left:
+                self._leave(call, caller)
+                return
             self.leases_expired += 1
             log.warning("lease_expired", stage=call.stage)
             caller.close()
@@ -271,7 +285,7 @@ class Reception:
             call.stage = Stage.WAITING
 
     async def _journey(self, call: Call, caller: Channel, talk: Talk | None) -> bool:
-        """The call's way to its end; false if it has not ended, but left us for the dialplan."""
+        """The call's way to its end; false if somebody else has to tell how it ended."""
         outcome: Outcome | None = Outcome(Result.FAILED, Reason.SHUTDOWN)
         try:
             outcome = await Journey(self._house, self._rules, call, caller).visit(talk)
@@ -289,19 +303,17 @@ class Reception:
         return outcome is not None
 
     async def _outcome_of_gone(self, call: Call, caller: Channel) -> Outcome | None:
-        """None if the caller has not gone, but is in the dialplan's hands."""
+        """None if the caller has not gone, but is in the dialplan's hands, or went unseen."""
         try:
             async with asyncio.timeout(GONE_SECONDS):
                 hangup = await caller.until_gone()
         except TimeoutError:
             return call.end_for_gone_caller()
-        if hangup.left:
+        if hangup.left or (hangup.unseen and not hangup.lost):
             return None
         call.cause = hangup.cause or None
         if hangup.lost:
             return Outcome(Result.FAILED, Reason.PBX)
-        if hangup.unseen:
-            return outcome_of_unseen(call.stage)
         if hangup.media_lost and call.stage is Stage.TALKING:
             return Outcome(Result.ANSWERED, Reason.MEDIA_LOST)
         if hangup.by_far_end or hangup.media_lost:
@@ -331,6 +343,7 @@ class Reception:
 
     def _leave(self, call: Call, caller: Channel) -> None:
         caller.close()
+        self._dismissed[0].add(caller.id)
         self._seats.give(caller.id)
         self._calls.pop(call.id, None)
 

@@ -54,13 +54,17 @@ def suspicions(
     seats: frozenset[str],
     followed: frozenset[str],
     has_call: Callable[[str], bool],
+    dismissed: Callable[[str], bool],
 ) -> set[Suspicion]:
-    """What Asterisk has and we do not know of, or the other way round. Pure."""
+    """What Asterisk has and we do not know of, or the other way round. Pure.
+
+    `dismissed` tells of channels that we have hung up, which Asterisk may list a while longer.
+    """
     found = {Suspicion(Repair.SEAT_WITHOUT_CALLER, seat) for seat in seats - sight.customers}
     found |= {
         Suspicion(Repair.CALLER_WITHOUT_SEAT, caller)
         for caller in sight.callers
-        if caller not in seats or caller not in followed
+        if (caller not in seats or caller not in followed) and not dismissed(caller)
     }
     found |= {
         Suspicion(Repair.OUTSIDE_WITHOUT_SEAT, caller)
@@ -134,8 +138,11 @@ class Upkeep:
             # A caller went past us in the moment of the connection and opened it again.
             await close_fallback(self._ari)
         first = self._suspicions(await self._adoption.look())
-        if not first:
-            return
+        if first:
+            await self._look_closer(first)
+        self._reception.forget_dismissed()
+
+    async def _look_closer(self, first: set[Suspicion]) -> None:
         await asyncio.sleep(LOOK_AGAIN_SECONDS)
         sight = await self._adoption.look()
         for suspicion in first & self._suspicions(sight):
@@ -145,7 +152,13 @@ class Upkeep:
         await self._adoption.adopt()
 
     def _suspicions(self, sight: Sight) -> set[Suspicion]:
-        return suspicions(sight, self._seats.held(), self._ari.followed(), self._reception.has)
+        return suspicions(
+            sight,
+            self._seats.held(),
+            self._ari.followed(),
+            self._reception.has,
+            self._reception.dismissed,
+        )
 
     async def _repair(self, suspicion: Suspicion, sight: Sight) -> None:
         """What adoption does not do anyway."""

@@ -16,12 +16,6 @@ def stages(world: World) -> list[Stage]:
     return [row.stage for row in world.calls() if not row.outcome]
 
 
-def repairs(world: World) -> float:
-    """How often upkeep found anything wrong."""
-    lines = world.metrics().splitlines()
-    return sum(float(line.split()[-1]) for line in lines if line.startswith("pln_ivr_repairs{"))
-
-
 def kill_app(world: World) -> None:
     """As a crash would."""
     world.app.kill()
@@ -82,7 +76,6 @@ def test_killed_with_callers_in_every_stage(make_world: Callable[..., World]) ->
     offers = [offer for row in rows.values() for offer in world.offers(row)]
     assert all(offer.result for offer in offers), "every offer is settled"
     assert sum(offer.result is OfferResult.FAILED for offer in offers) == 1, "the one that rang"
-    assert repairs(world) == 0
     world.settled()
 
 
@@ -160,7 +153,6 @@ def test_a_second_run_takes_over_and_loses_nobody(make_world: Callable[..., Worl
     rows = world.ended(3)
     assert len(world.calls()) == 3
     assert [row.reason for row in rows if row.outcome is Result.ANSWERED] == [Reason.AGENT_HUNG_UP]
-    assert repairs(world) == 0
     world.settled()
 
 
@@ -259,5 +251,4 @@ def test_without_the_app_callers_talk_to_agents_and_the_journal_learns_it(
     seconds = eventually(lambda: world.call(talked.call_id).recording_seconds, 10, "its length")
     assert seconds
     assert abs(seconds - 14) < 2
-    assert repairs(world) == 0
     world.settled()

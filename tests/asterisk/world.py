@@ -227,11 +227,18 @@ class World:
         lines = self.pbx.cli("core show channels concise").splitlines()
         return sum(line.startswith("PJSIP/") for line in lines)
 
+    def repairs(self) -> float:
+        """How often upkeep found anything wrong."""
+        lines = self.metrics().splitlines()
+        return sum(float(line.split()[-1]) for line in lines if "pln_ivr_repairs{" in line)
+
     def settled(self) -> None:
-        """Nothing is left of any call: no seat, no channel, no conversation's bridge."""
+        """Nothing is left of any call: no seat, no channel, no conversation's bridge; and
+        nothing had to be repaired for it, though upkeep has looked every two seconds."""
         eventually(lambda: self.seats() == 0, 10, "return of every seat")
         eventually(lambda: self.channels() == 0, 10, "the end of every channel")
         assert "talk-" not in self.pbx.cli("bridge show all")
+        assert self.repairs() == 0, self.metrics()
 
     def metrics(self) -> str:
         """/metrics, whole."""

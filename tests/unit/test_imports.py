@@ -24,7 +24,7 @@ ALLOWED: dict[str, set[str]] = {
     "calls": CALLS,
     "console": {"errors", "journal"},
     "resources": set(),
-    "checks": CALLS | {"config"},
+    "checks": CALLS | {"config", "resources"},
     "app": CALLS | {"config", "metrics", "resources"},
     "service": {"app", "ari", "config", "console", "journal", "metrics", "resources", ""},
     "orders": {"config", "errors"},
