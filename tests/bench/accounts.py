@@ -8,7 +8,7 @@ from __future__ import annotations
 import csv
 import sqlite3
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -166,6 +166,8 @@ class Books:
     cdr: dict[str, Cdr]
     journal: list[Row]
     metrics: dict[tuple[str, str], int]
+    label: Callable[[float], str] | None = None
+    """What was going on at a time (epoch seconds); disagreements are counted by it."""
 
     def without(self, callers: set[str]) -> Books:
         """The same books without these callers, whose calls cannot be known."""
@@ -179,10 +181,11 @@ class Books:
             ),
             refused=Counter({w: n for w, n in self.sipp.refused.items() if w not in callers}),
             admitted=Counter({w: n for w, n in self.sipp.admitted.items() if w not in callers}),
+            spans=self.sipp.spans,
         )
         cdr = {key: line for key, line in self.cdr.items() if line.caller not in callers}
         journal = [row for row in self.journal if row.caller not in callers]
-        return Books(kept, cdr, journal, self.metrics)
+        return Books(kept, cdr, journal, self.metrics, self.label)
 
     def disagreements(self) -> list[str]:
         """In words, each with its counts and the first calls that it is about."""
@@ -205,9 +208,9 @@ class Books:
         rows = Counter(row.channel for row in self.journal)
         twice = [channel for channel, count in rows.items() if count > 1]
         return [
-            *_named("in the list of Asterisk and not in the journal", set(self.cdr) - set(rows)),
-            *_named("in the journal and not in the list of Asterisk", set(rows) - set(self.cdr)),
-            *_named("with more than one journal row", twice),
+            *self._named("in Asterisk's list and not in the journal", set(self.cdr) - set(rows)),
+            *self._named("in the journal and not in Asterisk's list", set(rows) - set(self.cdr)),
+            *self._named("with more than one journal row", twice),
         ]
 
     def _callers(self) -> list[str]:
@@ -222,17 +225,39 @@ class Books:
             ("admitted", self.sipp.admitted, admitted),
             ("refused", self.sipp.refused, refused),
         ):
-            more = [f"{who} ({n}x)" for who, n in (theirs - ours).items()]
-            less = [f"{who} ({n}x)" for who, n in (ours - theirs).items()]
-            found += _named(f"{what} by SIPp's word and not by the journal's", more, "callers")
-            found += _named(f"{what} by the journal's word and not by SIPp's", less, "callers")
+            more, less = theirs - ours, ours - theirs
+            found += self._named(f"{what} by SIPp's word and not by the journal's", more, "callers")
+            found += self._named(f"{what} by the journal's word and not by SIPp's", less, "callers")
         return found
 
     def _open(self) -> list[str]:
-        return _named(
+        return self._named(
             "without an outcome in the journal",
             [row.channel for row in self.journal if not row.outcome],
         )
+
+    def _named(self, what: str, names: Iterable[str], kind: str = "channels") -> list[str]:
+        some = sorted(names)
+        if not some:
+            return []
+        more = f" and {len(some) - SHOWN} more" if len(some) > SHOWN else ""
+        then = f" ({self._when(some)})" if self.label else ""
+        return [f"{len(some)} {kind} {what}{then}: {', '.join(some[:SHOWN])}{more}"]
+
+    def _when(self, names: list[str]) -> str:
+        """During what these began: channels carry their beginning in their ids."""
+        assert self.label
+        counts: Counter[str] = Counter()
+        for name in names:
+            spans = self.sipp.spans.get(name)
+            counts[self.label(spans[-1][0] if spans else _began(name))] += 1
+        return ", ".join(f"{count} {what}" for what, count in counts.most_common())
+
+
+def _began(channel: str) -> float:
+    """From a channel's id, such as pln-1-1795490058.230."""
+    number = channel.rpartition("-")[2].partition(".")[0]
+    return float(number) if number.isdigit() else 0.0
 
 
 def against_metrics(rows: Iterable[Row], metrics: dict[tuple[str, str], int]) -> list[str]:
@@ -244,11 +269,3 @@ def against_metrics(rows: Iterable[Row], metrics: dict[tuple[str, str], int]) ->
         for outcome, reason in sorted(ours.keys() | metrics.keys())
         if ours[outcome, reason] != metrics.get((outcome, reason), 0)
     ]
-
-
-def _named(what: str, names: Iterable[str], kind: str = "channels") -> list[str]:
-    some = sorted(names)
-    if not some:
-        return []
-    more = f" and {len(some) - SHOWN} more" if len(some) > SHOWN else ""
-    return [f"{len(some)} {kind} {what}: {', '.join(some[:SHOWN])}{more}"]

@@ -52,10 +52,8 @@ class Burst:
     peak_legs: int = 0
     load: float = 0.0
 
-    @property
-    def placed_rate(self) -> float:
-        """Calls a second that SIPp really placed."""
-        return self.calls / self.seconds if self.seconds else 0.0
+    answered_rate: float = 0.0
+    """Final answers a second, the first and the last twentieth of them left out."""
 
 
 @contextmanager
@@ -172,10 +170,21 @@ def _count(found: Burst, sipps: list[Sipp]) -> None:
         counts = sipp.counts()
         found.retransmissions += counts.retransmissions
         found.unexpected += counts.unexpected
+        times = []
         for event in sipp.events():
             if event.what.startswith("final-"):
                 found.finals[int(event.what.removeprefix("final-"))] += 1
+                times.append(event.at_ms)
+        found.answered_rate += _rate(times)
     found.lost = found.calls - sum(found.finals.values())
+
+
+def _rate(times_ms: list[int]) -> float:
+    """Events a second in the middle nine tenths."""
+    ordered, edge = sorted(times_ms), len(times_ms) // 20
+    middle = ordered[edge : len(ordered) - edge]
+    lasted = middle[-1] - middle[0] if middle else 0
+    return (len(middle) - 1) * 1000 / lasted if lasted else 0.0
 
 
 def figures(house: House, seconds: float = 30.0) -> Figures:

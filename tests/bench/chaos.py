@@ -15,6 +15,7 @@ import socket
 import sys
 import time
 from argparse import Namespace
+from collections import Counter
 from dataclasses import dataclass, field
 from math import inf
 from pathlib import Path
@@ -31,6 +32,7 @@ from . import page
 from .accounts import (
     Books,
     Row,
+    SippBook,
     against_metrics,
     by_outcome,
     cdr_book,
@@ -46,12 +48,11 @@ from .house import House, open_house
 from .load import LoadError
 from .proxy import Proxy
 from .series import Series, series
-from .sipp import Event
 from .traffic import Traffic, traffic
 from .watch import Watch
 
 QUIET_SECONDS = 45.0
-BOOKS_SECONDS = 45.0
+BOOKS_SECONDS = 75.0
 """The app looks after what it missed once a minute at the latest."""
 START_SECONDS = 20.0
 """An INVITE placed this long after Asterisk's death may have met nobody at all."""
@@ -89,7 +90,7 @@ def run(day: Day, incidents: list[Incident], seed: int) -> Results:
             RECORDINGS__FOLDER=f"{disk.folder}/recordings",
         ) as house,
     ):
-        with traffic(day, house) as under_way, Watch(house) as watch:
+        with traffic(day, house) as under_way, Watch(house, legs_every=4) as watch:
             with Saboteur(house, proxy, disk, incidents) as saboteur:
                 _show(day, under_way, watch, saboteur)
             time.sleep(min(5.0, day.talk + 1))
@@ -97,10 +98,9 @@ def run(day: Day, incidents: list[Incident], seed: int) -> Results:
             counts, began = under_way.callers.counts(), under_way.callers.began
             events = list(under_way.callers.events())
         faults = [*saboteur.faults, *_left_behind(house)]
-        books, unknowable, more = _books(house, events, began, saboteur.kills_of_asterisk)
+        books, unknowable, more = _books(house, sipp_book(events, began), saboteur)
         faults += more
-    if watch.peak_seats > day.capacity:
-        faults.append(f"{watch.peak_seats} seats in use of {day.capacity}")
+    faults += _overfull(day, watch, saboteur)
     curves = series(events, watch.samples)
     return Results(
         books,
@@ -129,6 +129,19 @@ def _show(day: Day, under_way: Traffic, watch: Watch, saboteur: Saboteur) -> Non
         under_way.finish(LINGER_SECONDS + day.seconds / 3, each)
 
 
+def _overfull(day: Day, watch: Watch, saboteur: Saboteur) -> list[str]:
+    """When there were more calls than seats, by the app's word and by Asterisk's."""
+    found = []
+    over = [sample for sample in watch.samples if sample.seats > day.capacity]
+    if over:
+        then = Counter(saboteur.during(watch.began_wall + sample.at) for sample in over)
+        words = ", ".join(f"{count} looks {what}" for what, count in then.most_common())
+        found.append(f"{watch.peak_seats} seats in use of {day.capacity} ({words})")
+    if watch.peak_legs > day.capacity:
+        found.append(f"{watch.peak_legs} callers up in Asterisk at once, {day.capacity} seats")
+    return found
+
+
 def _left_behind(house: House) -> list[str]:
     """What is still there when all should be quiet."""
     with contextlib.suppress(RuntimeError):
@@ -146,17 +159,14 @@ def _remains(house: House) -> list[str]:
     return found + ([f"{len(bridges)} talk bridges left: {', '.join(bridges)}"] if bridges else [])
 
 
-def _books(
-    house: House, events: list[Event], began: float, kills: list[float]
-) -> tuple[Books, set[str], list[str]]:
+def _books(house: House, sipp: SippBook, saboteur: Saboteur) -> tuple[Books, set[str], list[str]]:
     """The books once they agree, or as they are when the app had time to complete its own;
     the callers of whom nobody can know; and where the books differ."""
     deadline = time.monotonic() + BOOKS_SECONDS
-    sipp = sipp_book(events, began)
     while True:
         rows, metrics = journal_book(house.journal_file), counted(figures(house))
-        books = Books(sipp, cdr_book(house.cdr_file), rows, metrics)
-        unknowable = _unknowable(books, kills, _batch_seconds(house))
+        books = Books(sipp, cdr_book(house.cdr_file), rows, metrics, saboteur.during)
+        unknowable = _unknowable(books, saboteur.kills_of_asterisk, _batch_seconds(house))
         mine = [row for row in rows if row.incarnation == _last_incarnation(rows)]
         faults = [
             *books.without(unknowable).disagreements(),

@@ -34,7 +34,8 @@ CORRUPT_FRAMES = 4
 CALM_SHARE = 0.12
 """Of the time, before the first fault and after the last."""
 WELL_SECONDS = 30.0
-DISK_MB = 256
+DISK_MB = 3072
+"""More than disk.low_mb, below which the app sounds an alarm: empty, it must be a good disk."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +135,11 @@ class Saboteur:
         """When Asterisk was killed, in epoch seconds."""
         return [each.wall for each in self.happened if each.incident.kind == "kill Asterisk"]
 
+    def during(self, wall: float) -> str:
+        """What was going on at that time: the last fault that had begun by then."""
+        before = [each for each in self.happened if each.wall <= wall + 1.0]
+        return f"since '{before[-1].incident.kind}'" if before else "in the calm before"
+
     def _run(self) -> None:
         for incident in self.incidents:
             if self._over.wait(max(0.0, self._began + incident.at - time.monotonic())):
@@ -207,11 +213,11 @@ class Saboteur:
             this.note = f"skipped: {self.disk.why}"
             return
         filler = self.disk.folder / "filler"
-        with filler.open("wb", buffering=0) as file, contextlib.suppress(OSError):
-            for size in (1 << 20, 1 << 12, 1 << 9):
+        with filler.open("wb", buffering=0) as file:
+            for size in (1 << 26, 1 << 20, 1 << 12):
                 with contextlib.suppress(OSError):
                     while True:
-                        file.write(bytes(size))
+                        os.posix_fallocate(file.fileno(), filler.stat().st_size, size)
         this.note = f"{filler.stat().st_size >> 20} MiB written"
         time.sleep(this.incident.seconds)
         filler.unlink()

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from native.pbx import Pbx, PbxSettings, free_port, free_rtp_range
 from native.phones import Phones
-from native.root import Install, find_asterisk
+from native.root import Install, LauncherError, find_asterisk
 from native.tones import write_tone
 from tests.asterisk.world import REPO, World
 
@@ -124,6 +124,16 @@ class House(World):
         return self.pbx.cli("core show channels concise", timeout=30.0).splitlines()
 
 
+def _start(house: House) -> None:
+    """Start it; LauncherError with the app's last words if that does not succeed."""
+    try:
+        house.start()
+        house.make_agents_ready()
+    except AssertionError as error:
+        last = house.log.read_text()[-1500:] if house.log.exists() else ""
+        raise LauncherError(f"the house did not open: {error}\n{last}") from error
+
+
 @contextmanager
 def open_house(
     name: str,
@@ -144,8 +154,7 @@ def open_house(
         port = http_port or free_port(socket.SOCK_STREAM)
         house = House(find_asterisk(cache), home, prompts, capacity, agents, port, **env)
         try:
-            house.start()
-            house.make_agents_ready()
+            _start(house)
             yield house
         finally:
             house.stop()

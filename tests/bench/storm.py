@@ -235,7 +235,7 @@ def _cells(storm: Burst) -> dict[str, str]:
         for name, (before, after) in storm.memory_kb.items()
     )
     return {
-        "calls": f"{storm.calls} at {storm.placed_rate:.0f}/s (wanted {storm.rate:g}/s)",
+        "calls": f"{storm.calls} at {storm.rate:g}/s, answered at {storm.answered_rate:.0f}/s",
         "final answers": finals,
         "without an answer": f"{storm.lost}",
         "SIPp's retransmissions": f"{storm.retransmissions}",

@@ -82,7 +82,14 @@ class Shares:
     def text(self) -> str:
         """In one line."""
         each = ", ".join(f"{name} {share:.0f} %" for name, share in self.by_name.items())
-        return f"{each}; machine {self.machine:.0f} % of {os.cpu_count()} cores"
+        whole = f"machine {self.machine:.0f} % of {os.cpu_count()} cores"
+        return f"{each}; others {self.others:.0f} %; {whole}"
+
+    @property
+    def others(self) -> float:
+        """Per cent of a core that went to nobody named here: the kernel's network work, this bench,
+        and whatever else this machine does."""
+        return max(0.0, self.machine * (os.cpu_count() or 1) - sum(self.by_name.values()))
 
 
 class CpuWatch:
@@ -140,7 +147,7 @@ class Watch:
         self.missed = 0
         self.peak_legs = 0
         """The most customers' channels that Asterisk had answered at once."""
-        self.began = time.monotonic()
+        self.began, self.began_wall = time.monotonic(), time.time()
         self._house = house
         self._period = period
         self._legs_every = legs_every
