@@ -111,10 +111,6 @@ class Adoption:
             log.error("adoption_without_journal", error=str(error))
             return Memory({}, {})
 
-    async def knows(self, channel_id: str) -> bool:
-        """Whether the journal has a row of this caller leg. Raises JournalError."""
-        return bool((await asyncio.to_thread(self._remember, [channel_id])).calls)
-
     def _strangers(self, sight: Sight) -> dict[str, ChannelInfo]:
         return {
             channel_id: channel
@@ -130,7 +126,8 @@ class Adoption:
             await self._ari.hang_up(channel.id, row.cause or 16)
             return None
         if row is None and leg is None:
-            return None  # just arriving; if not, the next look finds it again
+            self._reception.missed(channel)
+            return None
         who = self._reception.identity
         call = (
             Call.adopted(row, who.incarnation)

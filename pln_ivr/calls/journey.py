@@ -20,7 +20,7 @@ from pln_ivr.ari import Channel, Client
 from pln_ivr.calls.call import Call
 from pln_ivr.calls.prompts import Prompts
 from pln_ivr.calls.room import Comfort, WaitingRoom
-from pln_ivr.errors import AriError, AriRefused, AriTimeout, Gone
+from pln_ivr.errors import AriError, AriRefused, AriTimeout, AriUnavailable, Gone
 from pln_ivr.outcomes import OfferResult, Outcome, Reason, Result, Stage
 from pln_ivr.queues.desk import Desk, Offer
 from pln_ivr.queues.phones import Phones
@@ -35,6 +35,9 @@ TALK = "talk-"
 
 JOIN_SECONDS = 3.0
 """How long two legs may take to enter their bridge."""
+
+RETRY_SECONDS = 0.5
+"""Between two attempts to greet a caller while Asterisk is away or does not answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +102,22 @@ class Journey:
             raise
 
     async def _greet(self) -> None:
+        """Answer and play the notice; all over again if the connection was lost meanwhile.
+
+        There is no deadline here: when the lease ends, the dialplan takes the caller.
+        """
+        while True:
+            try:
+                await self._answer()
+                self._enter(Stage.NOTICE)
+                if await self._house.prompts.play(self._caller, "notice"):
+                    self._call.notice_heard_at = datetime.now(UTC)
+                return
+            except (AriUnavailable, AriTimeout) as error:
+                log.warning("greeting_interrupted", error=str(error))
+            await asyncio.sleep(RETRY_SECONDS)
+
+    async def _answer(self) -> None:
         seconds = self._house.room.greeting_seconds()
         if self._call.answered_at is None:
             await _both(
@@ -107,10 +126,8 @@ class Journey:
             )
             self._call.answered_at = datetime.now(UTC)
         else:
+            await self._house.prompts.hush(self._caller)
             await self._house.ari.lease(self._caller.id, seconds)
-        self._enter(Stage.NOTICE)
-        if await self._house.prompts.play(self._caller, "notice"):
-            self._call.notice_heard_at = datetime.now(UTC)
 
     async def _find_agent(self) -> Outcome:
         house, call = self._house, self._call

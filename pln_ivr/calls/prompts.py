@@ -62,10 +62,10 @@ class Prompts:
             self._on_failed(name)
         return state == "done"
 
-    async def hush(self, channel: Channel, run: str) -> None:
-        """Stop what an earlier run of the program may still be playing. Raises AriError."""
+    async def hush(self, channel: Channel, run: str = "") -> None:
+        """Stop what this run of the program, or `run`, may still be playing. Raises AriError."""
         for name in _WHILE_GREETED:
-            await self._ari.stop_playback(_playback(name, run, channel.id))
+            await self._ari.stop_playback(_playback(name, run or self._run, channel.id))
 
     async def _stop(self, playback_id: str) -> None:
         try:

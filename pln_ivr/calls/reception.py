@@ -18,7 +18,7 @@ from pln_ivr.calls.call import Call
 from pln_ivr.calls.codes import AgentCodes
 from pln_ivr.calls.completion import outcome_of_unseen
 from pln_ivr.calls.journey import House, Journey, Rules, Talk
-from pln_ivr.calls.sight import CALL, CODE, RETURN
+from pln_ivr.calls.sight import CALL, CODE, RETURN, application
 from pln_ivr.errors import AriError, AriRefused, Gone
 from pln_ivr.outcomes import Outcome, Reason, Result, Stage
 from pln_ivr.recordings.recorder import name_of
@@ -158,7 +158,11 @@ class Reception:
         assert self._tasks is not None
         kind = event.args[0] if event.args else ""
         who = self.identity
+        if self._house.ari.follows(event.channel.id):
+            return  # told twice: by Asterisk's list and by the event
         if kind == CALL:
+            if self.dismissed(event.channel.id):
+                return
             reason = Reason.DRAINING if self.draining else self._door.admit(event.channel.id)
             if reason is None:
                 self._admit(Call.arriving(event, who.node, who.incarnation), event)
@@ -213,6 +217,17 @@ class Reception:
             log.error("fallback_failed", error=str(error))
 
     # -- calls that were there before us, or are not ours -------------------------------
+
+    def missed(self, channel: ChannelInfo) -> None:
+        """A caller of whose arrival nobody told us. Idempotent."""
+        if self.dismissed(channel.id):
+            return
+        _, args = application(channel, self._house.ari.app)
+        event = StasisStart(channel=channel, args=args)
+        if self._open:
+            self.started(event)
+        else:  # before those who came later
+            self._early.appendleft(event)
 
     def adopt(
         self, call: Call, channel: ChannelInfo, bridge_id: str | None, talk: Talk | None = None

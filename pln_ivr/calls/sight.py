@@ -48,7 +48,8 @@ class Sight:
         return sight
 
     def _sort(self, app: str, channel: ChannelInfo) -> None:
-        here, kind = _application(app, channel)
+        here, args = application(channel, app)
+        kind = args[0] if args else ""
         if channel.id.startswith(LEG):
             self.legs[channel.id] = channel
         elif here and kind in (CALL, RETURN):
@@ -75,8 +76,8 @@ class Sight:
         return self.bridge_of.get(channel_id, "") in self.talks
 
 
-def _application(app: str, channel: ChannelInfo) -> tuple[bool, str]:
-    """Whether the channel is in our application, and as what."""
-    words = channel.dialplan.app_data.split(",")
-    here = channel.dialplan.app_name == _STASIS and words[0] == app
-    return here, words[1] if here and len(words) > 1 else ""
+def application(channel: ChannelInfo, app: str) -> tuple[bool, tuple[str, ...]]:
+    """Whether the channel is in the application, and the arguments it came with."""
+    name, *args = channel.dialplan.app_data.split(",")
+    here = channel.dialplan.app_name == _STASIS and name == app
+    return here, tuple(args) if here else ()

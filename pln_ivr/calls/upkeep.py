@@ -15,13 +15,12 @@ from enum import StrEnum
 import structlog
 
 from pln_ivr.ari import Client
-from pln_ivr.ari.events import StasisStart
 from pln_ivr.calls.admission import Seats
 from pln_ivr.calls.adoption import Adoption, close_fallback
 from pln_ivr.calls.completion import Completion
 from pln_ivr.calls.journey import TALK
 from pln_ivr.calls.reception import Reception
-from pln_ivr.calls.sight import CALL, Sight
+from pln_ivr.calls.sight import Sight
 from pln_ivr.errors import AriError, JournalError
 
 log = structlog.get_logger("pln_ivr.upkeep")
@@ -144,11 +143,10 @@ class Upkeep:
 
     async def _look_closer(self, first: set[Suspicion]) -> None:
         await asyncio.sleep(LOOK_AGAIN_SECONDS)
-        sight = await self._adoption.look()
-        for suspicion in first & self._suspicions(sight):
+        for suspicion in first & self._suspicions(await self._adoption.look()):
             self.repairs[suspicion.repair] += 1
             log.error("repaired", what=suspicion.repair, id=suspicion.id)
-            await self._repair(suspicion, sight)
+            await self._repair(suspicion)
         await self._adoption.adopt()
 
     def _suspicions(self, sight: Sight) -> set[Suspicion]:
@@ -160,7 +158,7 @@ class Upkeep:
             self._reception.dismissed,
         )
 
-    async def _repair(self, suspicion: Suspicion, sight: Sight) -> None:
+    async def _repair(self, suspicion: Suspicion) -> None:
         """What adoption does not do anyway."""
         if suspicion.repair is Repair.SEAT_WITHOUT_CALLER:
             if self._ari.follows(suspicion.id):
@@ -168,11 +166,7 @@ class Upkeep:
             else:
                 self._seats.give(suspicion.id)
         elif suspicion.repair is Repair.CALLER_WITHOUT_SEAT:
-            channel = sight.callers[suspicion.id]
-            if self._ari.follows(channel.id):
-                self._seats.hold(channel.id)
-            elif not await self._adoption.knows(channel.id):
-                args = (CALL, channel.dialplan.exten)
-                self._reception.started(StasisStart(channel=channel, args=args))
+            if self._ari.follows(suspicion.id):
+                self._seats.hold(suspicion.id)
         elif suspicion.repair is Repair.BRIDGE_WITHOUT_CALL:
             await self._ari.destroy_bridge(suspicion.id)

@@ -70,6 +70,26 @@ def test_calls_outlive_the_connection(make_world: Callable[..., World], fault: s
         world.settled()
 
 
+def test_callers_being_greeted_outlive_the_connection(make_world: Callable[..., World]) -> None:
+    """Whoever was about to be answered, or hears the notice, is answered and waits."""
+    world = make_world(["101"])
+    world.make_ready("101")
+    with (
+        through_proxy(world) as proxy,
+        world.phones.caller(hold=30.0, calls=8, rate=40) as callers,
+    ):
+        eventually(lambda: world.seats() >= 2, 5, "the first callers")
+        proxy.cut()
+        eventually(lambda: not world.ready(), 15, "its being noticed")
+        proxy.heal()
+        eventually(world.ready, 20, "the reconnection")
+        eventually(lambda: world.seats() == 8, 15, "eight seats")
+        assert callers.wait(60).finals == {200: 8}
+        told = {(row.outcome, row.reason) for row in world.ended(8, 30)}
+        assert told == {(Result.ABANDONED, Reason.IN_WAITING)}
+        world.settled()
+
+
 def test_lies_on_the_wire_cost_events_not_calls(make_world: Callable[..., World]) -> None:
     """Events that are no events, or say what is not so, are counted and survived: upkeep finds
     what they should have told."""

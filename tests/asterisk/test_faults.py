@@ -30,7 +30,7 @@ def test_asterisk_stalls_and_comes_back(make_world: Callable[..., World]) -> Non
         finally:
             os.kill(pid, signal.SIGCONT)
         eventually(world.ready, 20, "the reconnection")
-        assert world.seats() == 1
+        eventually(lambda: world.seats() == 1, 10, "the seat")
         heard = ear.packets
         eventually(lambda: ear.packets > heard + 50, 10, "sound after the stall")
         assert caller.wait(60).finals == {200: 1}
