@@ -104,14 +104,19 @@ class Channel:
                     self.hangup or Hangup(True), cause=event.cause, tech_cause=event.tech_cause
                 )
             case events.StasisEnd():
-                self.in_app = False
                 # Whoever hangs up, a request to hang up comes first.
-                self._end(Hangup(by_far_end=False, left=True))
+                self.leave()
         self._wake()
 
     def find(self, info: events.ChannelInfo, bridge_id: str | None) -> None:
         """Take the channel's state from Asterisk's own list: no event will tell it again."""
         self.in_app, self.state, self.bridge_id = True, info.state, bridge_id
+
+    def leave(self) -> None:
+        """Mark the channel as gone on in the dialplan."""
+        self.in_app = False
+        self._end(Hangup(by_far_end=False, left=True))
+        self._wake()
 
     def lose(self, pbx_restarted: bool) -> None:
         """Mark the channel as ended without an event: a look at Asterisk's list missed it.

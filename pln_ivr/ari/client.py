@@ -95,8 +95,7 @@ class Client(Operations):
         meter: Meter,
     ) -> None:
         self.app = app
-        self.ready = False
-        """Connected, and the handler's `connected` has done its work."""
+        self._ready = asyncio.Event()
         self.reconnections = 0
         self.broken_events = 0
         self._session = session
@@ -113,6 +112,15 @@ class Client(Operations):
         self._startup_time = ""
         self.replaced = asyncio.Event()
         """Another process took the application's name; this one gets no more events."""
+
+    @property
+    def ready(self) -> bool:
+        """Connected, and the handler's `connected` has done its work."""
+        return self._ready.is_set()
+
+    async def until_ready(self) -> None:
+        """Wait, as long as it takes, until connected. Safe to cancel."""
+        await self._ready.wait()
 
     # -- channels --------------------------------------------------------------------
 
@@ -226,11 +234,11 @@ class Client(Operations):
                 if self.ready:
                     pauses = backoff(self._timing.reconnect_max)
                     self.reconnections += 1
-                self.ready = False
+                self._ready.clear()
                 handler.disconnected()
                 log.warning("ari_disconnected", error=str(error))
             await asyncio.sleep(next(pauses))
-        self.ready = False
+        self._ready.clear()
         log.error("ari_replaced", cure="another process uses the same ari.app; stop one of them")
 
     async def _one_connection(self) -> None:
@@ -256,7 +264,7 @@ class Client(Operations):
         await self.filter_events(events.TYPES)
         await self._reconcile()
         await self._handler.connected()
-        self.ready = True
+        self._ready.set()
         log.info("ari_connected", app=self.app)
         while True:
             await asyncio.sleep(self._timing.watchdog)
@@ -271,10 +279,12 @@ class Client(Operations):
         restarted = startup_time != self._startup_time
         self._startup_time = startup_time
         followed = {key: channel for key, channel in self._channels.items() if channel.state}
-        alive = {channel.id for channel in await self.list_channels()}
+        alive = {channel.id: channel for channel in await self.list_channels()}
         for channel_id, channel in followed.items():
             if channel_id not in alive:
                 channel.lose(restarted)
+            elif channel.in_app and alive[channel_id].arguments(self.app) is None:
+                channel.leave()
         members = {c: bridge.id for bridge in await self.list_bridges() for c in bridge.channels}
         for channel_id, channel in followed.items():
             channel.bridge_id = members.get(channel_id, channel.bridge_id)

@@ -38,6 +38,12 @@ class ChannelInfo(_Struct, frozen=True, gc=False):
     caller: CallerId = CallerId()
     dialplan: Dialplan = Dialplan()
 
+    def arguments(self, app: str) -> tuple[str, ...] | None:
+        """What the dialplan gave Stasis() for this application; None if it is not in it."""
+        name, *arguments = self.dialplan.app_data.split(",")
+        here = self.dialplan.app_name == "Stasis" and name == app
+        return tuple(arguments) if here else None
+
 
 class BridgeInfo(_Struct, frozen=True, gc=False):
     """A bridge as Asterisk describes it."""

@@ -37,7 +37,7 @@ JOIN_SECONDS = 3.0
 """How long two legs may take to enter their bridge."""
 
 RETRY_SECONDS = 0.5
-"""Between two attempts to greet a caller while Asterisk is away or does not answer."""
+"""Until another attempt to greet a caller whom Asterisk could not be asked to answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +116,7 @@ class Journey:
             except (AriUnavailable, AriTimeout) as error:
                 log.warning("greeting_interrupted", error=str(error))
             await asyncio.sleep(RETRY_SECONDS)
+            await self._house.ari.until_ready()
 
     async def _answer(self) -> None:
         seconds = self._house.room.greeting_seconds()

@@ -18,7 +18,7 @@ from pln_ivr.calls.call import Call
 from pln_ivr.calls.codes import AgentCodes
 from pln_ivr.calls.completion import outcome_of_unseen
 from pln_ivr.calls.journey import House, Journey, Rules, Talk
-from pln_ivr.calls.sight import CALL, CODE, RETURN, application
+from pln_ivr.calls.sight import CALL, CODE, RETURN
 from pln_ivr.errors import AriError, AriRefused, Gone
 from pln_ivr.outcomes import Outcome, Reason, Result, Stage
 from pln_ivr.recordings.recorder import name_of
@@ -222,8 +222,8 @@ class Reception:
         """A caller of whose arrival nobody told us. Idempotent."""
         if self.dismissed(channel.id):
             return
-        _, args = application(channel, self._house.ari.app)
-        event = StasisStart(channel=channel, args=args)
+        args = channel.arguments(self._house.ari.app)
+        event = StasisStart(channel=channel, args=args or ())
         if self._open:
             self.started(event)
         else:  # before those who came later

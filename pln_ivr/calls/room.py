@@ -103,6 +103,10 @@ class WaitingRoom:
         """See Operations.lease."""
         await self._ari.lease(caller.id, seconds)
 
+    async def until_ready(self) -> None:
+        """Wait, as long as it takes, until Asterisk can be asked."""
+        await self._ari.until_ready()
+
     @staticmethod
     def _bridge(queue: str) -> str:
         return f"{ROOM}{queue}"
@@ -147,6 +151,7 @@ class Comfort:
                 log.warning("caller_not_in_room", error=str(error))
                 pause = RETRY_SECONDS
             await asyncio.sleep(pause)
+            await self._room.until_ready()
 
 
 async def _see_through(work: Coroutine[Any, Any, None]) -> None:

@@ -11,7 +11,6 @@ from pln_ivr.journal.cdr import CUSTOMERS
 from pln_ivr.queues.phones import PjsipPhones
 from pln_ivr.queues.ringing import LEG
 
-_STASIS = "Stasis"
 CALL, RETURN, CODE = "call", "return", "code"
 """First argument of Stasis(): a customer, one who was outside meanwhile, an agent's short code."""
 
@@ -48,13 +47,13 @@ class Sight:
         return sight
 
     def _sort(self, app: str, channel: ChannelInfo) -> None:
-        here, args = application(channel, app)
-        kind = args[0] if args else ""
+        arguments = channel.arguments(app)
+        kind = arguments[0] if arguments else ""
         if channel.id.startswith(LEG):
             self.legs[channel.id] = channel
-        elif here and kind in (CALL, RETURN):
+        elif kind in (CALL, RETURN):
             self.callers[channel.id] = channel
-        elif here and kind == CODE:
+        elif kind == CODE:
             self.codes[channel.id] = channel
         elif extension := PjsipPhones.extension_of_channel(channel.name):
             self.elsewhere[channel.id] = extension
@@ -74,10 +73,3 @@ class Sight:
     def in_talk(self, channel_id: str) -> bool:
         """Whether the channel is in a conversation's bridge, be it alone."""
         return self.bridge_of.get(channel_id, "") in self.talks
-
-
-def application(channel: ChannelInfo, app: str) -> tuple[bool, tuple[str, ...]]:
-    """Whether the channel is in the application, and the arguments it came with."""
-    name, *args = channel.dialplan.app_data.split(",")
-    here = channel.dialplan.app_name == _STASIS and name == app
-    return here, tuple(args) if here else ()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -70,20 +71,31 @@ def test_calls_outlive_the_connection(make_world: Callable[..., World], fault: s
         world.settled()
 
 
-def test_callers_being_greeted_outlive_the_connection(make_world: Callable[..., World]) -> None:
-    """Whoever was about to be answered, or hears the notice, is answered and waits."""
+def _stages(world: World) -> set[str]:
+    """Those of all eight calls."""
+    rows = world.calls()
+    return {row.stage for row in rows} if len(rows) == 8 else set()
+
+
+@pytest.mark.parametrize("away", [0, 12], ids=["briefly", "longer than the lease"])
+def test_callers_being_greeted_outlive_the_connection(
+    make_world: Callable[..., World], away: float
+) -> None:
+    """Whoever was about to be answered, or hears the notice, is answered and waits; by Asterisk
+    itself in the end, and then comes back."""
     world = make_world(["101"])
-    world.make_ready("101")
     with (
         through_proxy(world) as proxy,
-        world.phones.caller(hold=30.0, calls=8, rate=40) as callers,
+        world.phones.caller(hold=35.0, calls=8, rate=40) as callers,
     ):
         eventually(lambda: world.seats() >= 2, 5, "the first callers")
         proxy.cut()
         eventually(lambda: not world.ready(), 15, "its being noticed")
+        time.sleep(away)
         proxy.heal()
         eventually(world.ready, 20, "the reconnection")
         eventually(lambda: world.seats() == 8, 15, "eight seats")
+        eventually(lambda: _stages(world) == {Stage.WAITING}, 25, "eight callers waiting")
         assert callers.wait(60).finals == {200: 8}
         told = {(row.outcome, row.reason) for row in world.ended(8, 30)}
         assert told == {(Result.ABANDONED, Reason.IN_WAITING)}
