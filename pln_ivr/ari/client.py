@@ -239,7 +239,7 @@ class Client(Operations):
                 log.warning("ari_disconnected", error=str(error))
             await asyncio.sleep(next(pauses))
         self._ready.clear()
-        log.error("ari_replaced", cure="another process uses the same ari.app; stop one of them")
+        log.warning("ari_replaced", cause="another process has connected with the same ari.app")
 
     async def _one_connection(self) -> None:
         async with open_stream(self._session, self._url, self.app, self._timing.request) as stream:
