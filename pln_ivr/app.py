@@ -212,14 +212,19 @@ class App:
             self._metrics.offer_ended(offer.result, seconds)
 
     def _call_ended(self, call: Call) -> None:
-        if call.outcome is None or call.ended_at is None:
-            return
-        waited = talked = None
-        if call.queued_at:
-            waited = ((call.talking_at or call.ended_at) - call.queued_at).total_seconds()
-        if call.talking_at:
-            talked = (call.ended_at - call.talking_at).total_seconds()
-        self._metrics.call_ended(call.outcome, waited, talked)
+        if call.outcome and call.ended_at:
+            self._count(call.outcome, call.queued_at, call.talking_at, call.ended_at)
+
+    def _count(
+        self,
+        outcome: Outcome,
+        queued_at: datetime | None,
+        talking_at: datetime | None,
+        ended_at: datetime,
+    ) -> None:
+        waited = ((talking_at or ended_at) - queued_at).total_seconds() if queued_at else None
+        talked = (ended_at - talking_at).total_seconds() if talking_at else None
+        self._metrics.call_ended(outcome, waited, talked)
 
     def _remember(self, channel_ids: list[str]) -> Memory:
         settings = self._settings
@@ -245,8 +250,11 @@ class App:
             return None
 
     def _call_completed(self, row: CallRow) -> None:
-        if row.outcome and row.reason:
-            self._metrics.call_completed(Outcome(row.outcome, row.reason))
+        if row.outcome and row.reason and row.ended_at:
+            outcome = Outcome(row.outcome, row.reason)
+            self._metrics.call_completed(outcome)
+            if row.incarnation == self.reception.identity.incarnation:  # the journal's figure too
+                self._count(outcome, row.queued_at, row.talking_at, row.ended_at)
             if row.recording:
                 self.recorder.recover(name_of(row.recording))
             log.info(

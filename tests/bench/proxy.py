@@ -186,23 +186,18 @@ class _Frames:
     def __init__(self, proxy: Proxy) -> None:
         self._proxy = proxy
         self._buffer = b""
-        self._websocket: bool | None = None
+        self._upgraded = False
 
     def pass_on(self, data: bytes) -> bytes:
         """What of it goes on now."""
-        if self._websocket is False:
-            return data
-        self._buffer += data
         out = b""
-        if self._websocket is None:
-            head, end, rest = self._buffer.partition(b"\r\n\r\n")
-            if not end:
-                return b""
-            self._websocket = head.startswith(b"HTTP/1.1 101")
-            out, self._buffer = head + end, rest
-            if not self._websocket:
-                out, self._buffer = out + rest, b""
-                return out
+        if not self._upgraded:  # the client may have used the connection for other requests before
+            if not data.startswith(b"HTTP/1.1 101"):
+                return data
+            self._upgraded = True
+            head, end, data = data.partition(b"\r\n\r\n")
+            out = head + end
+        self._buffer += data
         while (frame := self._next()) is not None:
             out += frame
         return out
