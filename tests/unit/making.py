@@ -1,4 +1,4 @@
-"""ARI events for tests, made the way they come: from JSON."""
+"""What Asterisk tells, for tests, made the way it comes: events from JSON, calls from CSV."""
 
 from __future__ import annotations
 
@@ -77,3 +77,27 @@ def arrival(*args: str, channel_id: str = "c-1", number: str = "") -> events.Sta
     made = event("StasisStart", channel=channel(channel_id, number=number), args=list(args))
     assert isinstance(made, events.StasisStart)
     return made
+
+
+def cdr_line(**cells: str) -> str:
+    """A customer's line as cdr_custom.conf has it, with other cells where they are given."""
+    values = {
+        "uniqueid": "c-1",
+        "start": "100.5",
+        "answer": "101.000000",
+        "end": "110.25",
+        "disposition": "ANSWERED",
+        "src": "0812",
+        "dst": "123",
+        "dcontext": "customer",
+        "channel": "PJSIP/trunk-1-1",
+        "dstchannel": "",
+        "lastapp": "Stasis",
+        "userfield": "",
+    }
+    times = ("start", "answer", "end")
+    quoted = {
+        name: value if name in times else '"' + value.replace('"', '""') + '"'
+        for name, value in (values | cells).items()
+    }
+    return ",".join(quoted.values())

@@ -9,6 +9,7 @@ import pytest
 
 from pln_ivr.journal import cdr
 from pln_ivr.journal.cdr import CdrFile, CdrLine, Note, parse
+from tests.unit.making import cdr_line as line
 
 RECORDING = "2026/11/24/e93d3f1b-f26e-4de1-8c9b-e1ccd4f45d0a/e93d3f1b-f26e-4de1-8c9b-e1ccd4f45d0a"
 
@@ -34,30 +35,6 @@ SERVED = (
 
 def moment(seconds: float) -> datetime:
     return datetime.fromtimestamp(seconds, UTC)
-
-
-def line(**cells: str) -> str:
-    """A customer's line as cdr_custom.conf has it, with other cells where they are given."""
-    values = {
-        "uniqueid": "c-1",
-        "start": "100.5",
-        "answer": "101.000000",
-        "end": "110.25",
-        "disposition": "ANSWERED",
-        "src": "0812",
-        "dst": "123",
-        "dcontext": "customer",
-        "channel": "PJSIP/trunk-1-1",
-        "dstchannel": "",
-        "lastapp": "Stasis",
-        "userfield": "",
-    }
-    times = ("start", "answer", "end")
-    quoted = {
-        name: value if name in times else '"' + value.replace('"', '""') + '"'
-        for name, value in (values | cells).items()
-    }
-    return ",".join(quoted.values())
 
 
 # -- one line ----------------------------------------------------------------------------
