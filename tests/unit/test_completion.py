@@ -124,6 +124,20 @@ async def test_a_line_of_a_call_that_is_up_waits_and_so_does_the_mark(house: Hou
         assert await house.mark() == house.size
 
 
+async def test_a_later_line_of_one_call_does_not_hide_the_earlier_one_of_another(
+    house: House,
+) -> None:
+    async with house.run() as completion:
+        house.live |= {"c-1", "c-2"}
+        for channel in ("c-1", "c-2", "c-1"):
+            house.append(text(channel))
+            assert await completion.run_once() == 0
+    house.live.clear()
+    async with house.run() as completion:
+        assert await completion.run_once() == 2
+        assert set(await house.rows()) == {"c-1", "c-2"}
+
+
 async def test_a_call_that_ended_just_now_may_still_be_told_by_its_event(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
