@@ -5,7 +5,13 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import msgspec
+
 from pln_ivr.ari import events
+from pln_ivr.ari.events import BridgeInfo, ChannelInfo
+
+TRUNK = "PJSIP/trunk-1-00000001"
+PHONE = "PJSIP/ag-101-00000002"
 
 
 def channel(channel_id: str = "c-1", state: str = "Up", number: str = "") -> dict[str, Any]:
@@ -101,3 +107,21 @@ def cdr_line(**cells: str) -> str:
         for name, value in (values | cells).items()
     }
     return ",".join(quoted.values())
+
+
+def listed(
+    channel_id: str, data: str = "", context: str = "customer", name: str = TRUNK
+) -> ChannelInfo:
+    """A channel as ARI lists it; `data` are the arguments of Stasis(), empty outside of it."""
+    made = channel(channel_id)
+    made["name"] = name
+    made["dialplan"] |= {
+        "context": context,
+        "app_name": "Stasis" if data else "Playback",
+        "app_data": data or "pln/notice",
+    }
+    return msgspec.convert(made, ChannelInfo)
+
+
+def bridged(bridge_id: str, *members: str) -> BridgeInfo:
+    return msgspec.convert(bridge(bridge_id, *members), BridgeInfo)

@@ -2,36 +2,15 @@
 
 from __future__ import annotations
 
-import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from pln_ivr.ari.events import BridgeInfo, ChannelInfo
 from pln_ivr.calls.sight import Sight
-from tests.unit.making import bridge, channel
+from tests.unit.making import PHONE, TRUNK, bridged, listed
 
 APP = "pln_ivr"
-TRUNK = "PJSIP/trunk-1-00000001"
-PHONE = "PJSIP/ag-101-00000002"
-
-
-def listed(
-    channel_id: str, data: str = "", context: str = "customer", name: str = TRUNK
-) -> ChannelInfo:
-    """A channel as ARI lists it; `data` are the arguments of Stasis(), empty outside of it."""
-    made = channel(channel_id)
-    made["name"] = name
-    made["dialplan"] |= {
-        "context": context,
-        "app_name": "Stasis" if data else "Playback",
-        "app_data": data or "pln/notice",
-    }
-    return msgspec.convert(made, ChannelInfo)
-
-
-def bridged(bridge_id: str, *members: str) -> BridgeInfo:
-    return msgspec.convert(bridge(bridge_id, *members), BridgeInfo)
 
 
 def part(sight: Sight, channel_id: str) -> set[str]:
