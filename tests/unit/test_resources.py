@@ -9,7 +9,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pln_ivr import resources
 from pln_ivr.resources import (
     DiskWatch,
     free_mb,
@@ -117,8 +116,8 @@ def test_as_many_open_files_as_are_allowed_are_taken(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, soft: int, hard: int, told: int
 ) -> None:
     files = Files(soft, hard)
-    monkeypatch.setattr(resources.resource, "getrlimit", files.getrlimit)
-    monkeypatch.setattr(resources.resource, "setrlimit", files.setrlimit)
+    monkeypatch.setattr(resource, "getrlimit", files.getrlimit)
+    monkeypatch.setattr(resource, "setrlimit", files.setrlimit)
     assert raise_own_files() == told
     assert files.soft == files.hard == hard
     assert of_this_process(tmp_path) == {"OWN_FILES": told, "DISK_MB": free_mb(tmp_path)}
