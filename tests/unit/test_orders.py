@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from http.client import BadStatusLine
 
+import aiohttp
 import pytest
 from pydantic import SecretStr
 
@@ -78,6 +79,17 @@ async def test_without_the_token_nothing_happens(token: str, shown: str) -> None
     async with program(token) as running:
         with pytest.raises(OrderError, match=r"^ari\.password: it is not the running program's$"):
             await asyncio.to_thread(give, running.knowing(shown), "drain")
+        assert running.done == []
+
+
+@pytest.mark.parametrize("token", [TOKEN, ""])
+async def test_who_shows_no_token_at_all_is_refused(token: str) -> None:
+    async with program(token) as running, aiohttp.ClientSession() as session:
+        url = f"http://127.0.0.1:{running.port}/orders/drain"
+        async with session.post(url) as answer:
+            assert answer.status == 401
+        async with session.get(url, headers={"Authorization": f"Bearer {token}"}) as answer:
+            assert answer.status == 405
         assert running.done == []
 
 
