@@ -1,0 +1,229 @@
+"""The journal of an older version is brought up to date with all that is in it, and answers
+what recovery asks of it."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, closing
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from alembic import command
+
+from pln_ivr.journal import (
+    CallRow,
+    JournalReader,
+    Limits,
+    MarkRow,
+    Row,
+    open_journal,
+    reader,
+    schema,
+)
+from pln_ivr.outcomes import OfferResult, Reason, Result, Stage
+from tests.unit.test_journal import NOON, QUICK, Log, call, offer
+
+OLD_CALLS = (
+    "call_id, sequence, node, incarnation, channel_id, caller, dialled, stage, started_at,"
+    " answered_at, outcome, reason, cause, recording_seconds"
+)
+
+
+@pytest.fixture
+def url(tmp_path: Path) -> str:
+    return f"sqlite:///{tmp_path}/journal.db"
+
+
+@pytest.fixture
+def old(url: str) -> Iterator[sqlite3.Connection]:
+    """A journal as the first version made it, with a call that ended, one that did not, an
+    offer and an agent's state in it."""
+    engine = schema.create_engine(schema.parse_url(url))
+    with engine.begin() as connection:
+        command.upgrade(schema._alembic_config(connection), "0001")
+    engine.dispose()
+    noon = NOON.strftime("%Y-%m-%d %H:%M:%S.%f")
+    with closing(sqlite3.connect(url.removeprefix("sqlite:///"))) as database:
+        ended = ("answered", "caller_hung_up", 16, 61.25)
+        database.executemany(
+            f"INSERT INTO calls ({OLD_CALLS}) VALUES ({', '.join('?' * 14)})",
+            [
+                ("c1", 5, "pln-1", "i1", "ch-1", "0812", "123", "ended", noon, noon, *ended),
+                ("c2", 2, "pln-1", "i1", "ch-2", "0813", "123", "waiting", noon, *[None] * 5),
+            ],
+        )
+        database.execute(
+            "INSERT INTO offers (offer_id, call_id, sequence, node, queue, agent, offered_at)"
+            " VALUES ('o1', 'c2', 1, 'pln-1', 'umum', '101', ?)",
+            (noon,),
+        )
+        database.execute(
+            "INSERT INTO agent_states VALUES ('s1', 1, 'pln-1', '101', 'ready', '*11', ?)", (noon,)
+        )
+        database.commit()
+        yield database
+
+
+def tables(database: sqlite3.Connection) -> set[str]:
+    return {name for (name,) in database.execute("SELECT name FROM sqlite_master")}
+
+
+async def test_an_old_journal_is_brought_up_to_date_and_keeps_everything(
+    url: str, old: sqlite3.Connection
+) -> None:
+    assert "marks" not in tables(old)
+    async with open_journal(url, log=Log(), limits=QUICK) as journal:
+        journal.write(call("c3", fallback=True))
+        journal.write(MarkRow(mark="cdr:pln-1", sequence=1, position="7:8"))
+    assert journal.written == 2
+    assert {"marks", "calls_open", "offers_open", "calls_channel_id"} <= tables(old)
+    with JournalReader(url) as read:
+        ended = read.call("c1")
+        assert ended is not None
+        assert (ended.outcome, ended.reason) == (Result.ANSWERED, Reason.CALLER_HUNG_UP)
+        assert (ended.started_at, ended.answered_at) == (NOON, NOON)
+        assert (ended.sequence, ended.cause, ended.recording_seconds) == (5, 16, 61.25)
+        assert ended.fallback is False
+        assert [row.call_id for row in read.open_calls("pln-1")] == ["c2", "c3"]
+        assert [row.offer_id for row in read.open_offers("pln-1")] == ["o1"]
+        assert [(row.agent, row.state) for row in read.agent_states()] == [("101", "ready")]
+        new = read.call("c3")
+        assert new is not None
+        assert new.fallback is True
+        assert read.mark("cdr:pln-1") == "7:8"
+
+
+async def test_an_old_row_goes_on_in_the_new_journal(url: str, old: sqlite3.Connection) -> None:
+    with_end = call("c2", 3, channel_id="ch-2", outcome=Result.FAILED, reason=Reason.PBX)
+    async with open_journal(url, log=Log(), limits=QUICK) as journal:
+        journal.write(with_end)
+        journal.write(call("c1", 4, channel_id="ch-1"))  # older than what is there
+    with JournalReader(url) as read:
+        assert read.call("c2") == with_end
+        assert read.open_calls("pln-1") == []
+
+
+def test_a_migration_that_fails_leaves_the_old_journal_as_it_was(
+    url: str, old: sqlite3.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise RuntimeError("power cut")
+
+    engine = schema.create_engine(schema.parse_url(url))
+    before = tables(old)
+    with monkeypatch.context() as patch:
+        patch.setattr("alembic.op.create_table", fail)
+        with pytest.raises(RuntimeError):
+            schema.upgrade(engine)
+    assert tables(old) == before
+    assert [name for _, name, *_ in old.execute("PRAGMA table_info(calls)")].count("fallback") == 0
+    schema.upgrade(engine)
+    assert "marks" in tables(old)
+    assert old.execute("SELECT count(*) FROM calls WHERE NOT fallback").fetchone() == (2,)
+    engine.dispose()
+
+
+def test_upgraded_and_new_journals_are_alike(url: str, old: sqlite3.Connection) -> None:
+    upgraded, fresh = (
+        schema.create_engine(schema.parse_url(one)) for one in (url, url + "-new.db")
+    )
+    told = []
+    for engine in (upgraded, fresh):
+        schema.upgrade(engine)
+        look = sa.inspect(engine)
+        told.append(
+            {
+                table: (
+                    {column["name"]: str(column["type"]) for column in look.get_columns(table)},
+                    {index["name"] for index in look.get_indexes(table)},
+                )
+                for table in look.get_table_names()
+            }
+        )
+        engine.dispose()
+    assert told[0] == told[1]
+    assert {"fallback"} <= set(told[0]["calls"][0])
+
+
+# -- what recovery asks ---------------------------------------------------------------------
+
+
+@asynccontextmanager
+async def holding(url: str, *rows: Row) -> AsyncIterator[JournalReader]:
+    async with open_journal(url, log=Log(), limits=QUICK) as journal:
+        for row in rows:
+            journal.write(row)
+        assert await journal.stored(10.0)
+        with JournalReader(url) as read:
+            yield read
+
+
+async def test_the_open_calls_of_this_node(url: str) -> None:
+    ended = call("ended", outcome=Result.REJECTED, reason=Reason.FULL, stage=Stage.ENDED)
+    rows: list[CallRow] = [call("one"), call("two"), ended, call("far", node="pln-2")]
+    async with holding(url, *rows) as read:
+        assert {row.call_id for row in read.open_calls("pln-1")} == {"one", "two"}
+        assert read.open_calls("pln-2") == [rows[3]]
+        assert read.open_calls("pln-3") == []
+
+
+async def test_the_calls_of_channels_however_many_are_asked_for(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reader, "IDS_AT_ONCE", 3)
+    rows = [call(f"c{n}") for n in range(10)]
+    rows[4] = call("c4", outcome=Result.FAILED, reason=Reason.PBX)
+    async with holding(url, *rows) as read:
+        assert read.calls_of_channels([]) == {}
+        assert read.calls_of_channels(["nobody"]) == {}
+        asked = ["nobody", *(f"ch-c{n}" for n in range(8))]
+        assert read.calls_of_channels(asked) == {f"ch-c{n}": rows[n] for n in range(8)}
+
+
+async def test_the_open_offers_of_this_node(url: str) -> None:
+    rows = [offer("o1"), offer("o2", result=OfferResult.MISSED), offer("o3", node="pln-2")]
+    async with holding(url, *rows) as read:
+        assert read.open_offers("pln-1") == [rows[0]]
+
+
+async def test_an_offer_is_one_row_from_its_beginning_to_its_end(url: str) -> None:
+    end = NOON + timedelta(seconds=11)
+    begun = offer("o1")
+    over = offer("o1", sequence=2, ringing_at=NOON, ended_at=end, result=OfferResult.MISSED)
+    async with holding(url, begun) as read:
+        assert read.offers_of("c1") == [begun]
+    async with holding(url, over, begun) as read:
+        assert read.offers_of("c1") == [over]
+        assert read.open_offers("pln-1") == []
+
+
+async def test_both_versions_of_an_offer_in_one_batch_are_one_row(url: str) -> None:
+    over = offer("o1", sequence=2, result=OfferResult.ANSWERED)
+    async with open_journal(url, log=Log(), limits=Limits(batch_seconds=30)) as journal:
+        for row in (offer("o1"), over, offer("o1")):
+            journal.write(row)
+    assert journal.written == 1
+    with JournalReader(url) as read:
+        assert read.offers_of("c1") == [over]
+
+
+async def test_the_latest_mark_counts(url: str) -> None:
+    marks = [MarkRow(mark="cdr:pln-1", sequence=n, position=f"1:{n}") for n in (2, 3, 1)]
+    other = MarkRow(mark="cdr:pln-2", sequence=9, position="9:9")
+    async with holding(url, *marks, other) as read:
+        assert read.mark("cdr:pln-1") == "1:3"
+        assert read.mark("cdr:pln-2") == "9:9"
+        assert read.mark("never") == ""
+
+
+async def test_the_call_of_a_recording_that_was_left_behind(url: str) -> None:
+    uri = "archive:2026/11/23/c1/o1.wav"
+    mine = call("mine", recording=uri)
+    async with holding(url, mine, call("other", recording=uri + "x"), call("none")) as read:
+        assert read.call_of_recording(uri, NOON) == mine
+        assert read.call_of_recording(uri, NOON - timedelta(days=7)) == mine
+        assert read.call_of_recording(uri, NOON + timedelta(seconds=1)) is None
+        assert read.call_of_recording("archive:another.wav", NOON) is None
