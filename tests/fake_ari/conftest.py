@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from pln_ivr.calls import journey, reception, room
+from pln_ivr.calls import adoption, journey, reception, room, upkeep
 from pln_ivr.calls import prompts as prompts_module
 from pln_ivr.queues import ringing
 from pln_ivr.recordings import recorder
@@ -32,6 +32,8 @@ async def _nothing_for_asyncio_to_complain_of() -> AsyncIterator[None]:
 @pytest.fixture(autouse=True)
 def _hurry(monkeypatch: pytest.MonkeyPatch) -> None:
     """Shorter waits, all of them longer than the fake ever takes."""
+    monkeypatch.setattr(adoption, "HANDOVER_SECONDS", 0.01)
+    monkeypatch.setattr(upkeep, "LOOK_AGAIN_SECONDS", 0.05)
     monkeypatch.setattr(journey, "JOIN_SECONDS", 0.3)
     monkeypatch.setattr(reception, "GONE_SECONDS", 0.1)
     monkeypatch.setattr(ringing, "FINAL_CAUSE_SECONDS", 0.1)

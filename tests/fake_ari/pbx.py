@@ -40,19 +40,23 @@ class FakeChannel:
     """Arguments of Stasis() with the application's name; empty: not in the application."""
     playing: str = ""
     bridge: str = ""
+    context: str = "from-trunk"
+    """Where in the dialplan it is, or was when it came to the application."""
+    name: str = ""
+    """As Asterisk names it; empty: made up."""
     variables: dict[str, str] = field(default_factory=dict)
 
     def json(self) -> Json:
         return {
             "id": self.id,
-            "name": f"PJSIP/fake-{self.id[:8]}",
+            "name": self.name or f"PJSIP/fake-{self.id[:8]}",
             "state": self.state,
             "protocol_id": "fake",
             "caller": {"name": "", "number": self.caller},
             "connected": {"name": "", "number": ""},
             "accountcode": "",
             "dialplan": {
-                "context": "from-trunk",
+                "context": self.context,
                 "exten": "123",
                 "priority": 1,
                 "app_name": "Stasis" if self.app_data else "AppDial2",
@@ -122,6 +126,13 @@ class FakePbx(ABC):
         """A channel ends and nobody is told."""
         del self.channels[channel_id]
 
+    def lease_expires(self, channel_id: str) -> None:
+        """The dialplan takes a caller back whom the application has kept for too long."""
+        channel = self.channels[channel_id]
+        self._leave_bridge(channel)
+        channel.app_data, channel.context = "", "fallback"
+        self.send("StasisEnd", channel=channel.json())
+
     def add(self, channel: FakeChannel) -> None:
         """A channel comes into being."""
         self.channels[channel.id] = channel
@@ -169,7 +180,7 @@ class FakePbx(ABC):
                 self.filters.append(self.filter)
                 return 200, {}
             case "POST", ["applications", _, "subscription"]:
-                return 200, {}
+                return self._subscribe(*asked.query["eventSource"].split(":"))
             case "POST", ["events", "user", name]:
                 self.send("ChannelUserevent", eventname=name, userevent={})
                 return 204, None
@@ -180,6 +191,11 @@ class FakePbx(ABC):
             case "DELETE", ["playbacks", playback]:
                 return self._stop_playback(playback)
         return 404, {"message": "Resource not found"}
+
+    def _subscribe(self, kind: str, name: str) -> tuple[int, Any]:
+        if kind == "channel" and name not in self.channels:
+            return 422, {"message": "Event source does not exist"}
+        return 200, {}
 
     def _object(self, method: str, kind: str, name: str) -> tuple[int, Any]:
         if method == "PUT":

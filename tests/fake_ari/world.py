@@ -18,6 +18,7 @@ from pln_ivr.config import (
     Admission,
     Agents,
     Ari,
+    Drain,
     Fallback,
     Journal,
     Prompts,
@@ -220,8 +221,13 @@ async def world(
     agents: Agents | None = None,
     recordings: Recordings | None = None,
     capacity: int = 10,
+    drain: Drain | None = None,
+    before: Callable[[World], None] = lambda _: None,
 ) -> AsyncIterator[World]:
-    """A world whose application is connected and whose two agents are ready."""
+    """A world whose application is connected and whose two agents are ready.
+
+    `before` is called before it connects, for what an earlier run has left behind.
+    """
     roster = _roster(folder)
     async with fake_ari() as fake:
         settings = Settings(
@@ -240,6 +246,7 @@ async def world(
             prompts=Prompts(folder=folder, margin_seconds=request_seconds),
             journal=Journal(url=f"sqlite:///{folder}/journal.db"),
             fallback=Fallback(calls=folder / "calls.csv"),
+            drain=drain or Drain(),
         )
         upgrade(create_engine(parse_url(settings.journal.url)))
         ari = settings.ari
@@ -255,6 +262,7 @@ async def world(
             world = World(fake, client, settings, metrics)
             world.app.load_roster()
             world.agents_ready()
+            before(world)
             parts = (
                 world.app.recorder.run(),
                 world.app.desk.run(),
