@@ -65,9 +65,12 @@ class Rows:
 
     def __init__(self) -> None:
         self.all: list[Row] = []
+        self.also: Callable[[Row], None] = lambda _: None
+        """Called with each row, e.g. to store it where recovery reads."""
 
     def write(self, row: Row) -> None:
         self.all.append(row)
+        self.also(row)
 
     @property
     def calls(self) -> list[CallRow]:
