@@ -24,6 +24,8 @@ CAPACITY = 3
 LOOKS = 3
 """Who was dismissed is left alone by two looks: Asterisk may list them a while longer."""
 
+Happenings = list[tuple[Callable[..., object], int]]
+
 
 class History:
     """What can happen. Each method is one thing; `which` chooses among those it can happen to."""
@@ -156,6 +158,26 @@ HISTORIES = st.lists(
 )
 
 
+UNTOLD = {
+    History.call_untold,
+    History.call_outside,
+    History.come_back_untold,
+    History.hang_up_untold,
+    History.agent_hangs_up_untold,
+    History.cut,
+    History.cut_unnoticed,
+}
+TOLD = st.lists(
+    st.tuples(
+        st.sampled_from([happens for happens in HAPPENINGS if happens not in UNTOLD]),
+        st.integers(0, 29),
+    ),
+    min_size=3,
+    max_size=14,
+)
+"""Histories of which every event reaches us."""
+
+
 async def _look(w: World) -> None:
     """Reconnect and look at Asterisk's lists, as upkeep does soon after each connection."""
     await reconnect(w, await disconnect(w))
@@ -167,7 +189,7 @@ def _agree(history: History) -> bool:
     return seats(history.w) == set(history.customers)
 
 
-async def _live_through(folder: Path, happenings: list[tuple[Callable[..., object], int]]) -> None:
+async def _live_through(folder: Path, happenings: Happenings, told: bool) -> None:
     store(folder)
     async with world(folder, capacity=CAPACITY, request_seconds=1.0) as w:
         w.fake.on_event = lambda *_: None
@@ -178,7 +200,8 @@ async def _live_through(folder: Path, happenings: list[tuple[Callable[..., objec
             assert asyncio.iscoroutine(done)
             await done
         await eventually(lambda: w.ari.ready, "the connection")
-        await _look(w)
+        if not told:
+            await _look(w)
         await eventually(
             partial(_agree, history), f"seats {sorted(seats(w))} for {sorted(history.customers)}", 3
         )
@@ -186,7 +209,12 @@ async def _live_through(folder: Path, happenings: list[tuple[Callable[..., objec
             w.fake.hang_up(channel)
         await eventually(lambda: not seats(w), "the last seat", 3)
         await eventually(lambda: not w.app.reception.calls, "the last call", 3)
-        await _look(w)
+        if told:
+            await eventually(lambda: not w.legs(), "the last leg", 3)
+            await w.app.upkeep.look()
+            assert not w.app.upkeep.repairs, "in a healthy house nothing is ever found"
+        else:
+            await _look(w)
         _nothing_is_left(w)
 
 
@@ -207,14 +235,22 @@ def _nothing_is_left(w: World) -> None:
     assert all(len(told) == 1 for told in ends.values()), "one call, one end"
 
 
-@settings(
+CALM = settings(
     max_examples=40,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
+
+
+@CALM
 @given(happenings=HISTORIES)
-def test_after_any_history_the_seats_are_the_customers(
-    happenings: list[tuple[Callable[..., object], int]],
-) -> None:
+def test_after_any_history_the_seats_are_the_customers(happenings: Happenings) -> None:
     with tempfile.TemporaryDirectory() as folder:
-        asyncio.run(_live_through(Path(folder), happenings))
+        asyncio.run(_live_through(Path(folder), happenings, told=False))
+
+
+@CALM
+@given(happenings=TOLD)
+def test_if_we_are_told_of_everything_there_is_nothing_to_repair(happenings: Happenings) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        asyncio.run(_live_through(Path(folder), happenings, told=True))
