@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import time
 import urllib.error
 import urllib.request
@@ -20,7 +21,8 @@ def give(settings: Settings, order: str) -> str:
     """Give the order; a line that says what happens now. Raises OrderError with the cure."""
     token = settings.ari.password.get_secret_value()
     request = urllib.request.Request(f"{_url(settings)}/orders/{order}", method="POST")
-    request.add_header("Authorization", f"Bearer {token}")
+    # http.client writes headers as Latin-1; the bytes on the wire are to be UTF-8.
+    request.add_header("Authorization", f"Bearer {token}".encode().decode("latin-1"))
     try:
         with urllib.request.urlopen(request, timeout=ANSWER_SECONDS):
             pass
@@ -28,7 +30,7 @@ def give(settings: Settings, order: str) -> str:
         if error.code == 401:
             raise OrderError("ari.password: it is not the running program's") from None
         raise OrderError(f"{_url(settings)}: HTTP {error.code}") from None
-    except OSError as error:
+    except (OSError, http.client.HTTPException) as error:
         raise OrderError(
             f"{_url(settings)}: nobody answers; is pln-ivr running, and are console.bind and"
             f" console.port right? ({error})"
@@ -48,7 +50,7 @@ def ended(settings: Settings, seconds: float) -> bool:
                 pass
         except urllib.error.HTTPError:
             pass
-        except OSError:
+        except (OSError, http.client.HTTPException):
             return True
         time.sleep(0.2)
     return False

@@ -147,6 +147,7 @@ class DiskWatch:
 
 def sqlite_folder(url: str) -> Path | None:
     """The folder of the journal if it is a file."""
-    if not url.startswith("sqlite:///"):
+    scheme, found, file = url.partition(":///")
+    if not found or scheme.partition("+")[0] != "sqlite":
         return None
-    return Path(os.path.dirname(url.removeprefix("sqlite:///")) or ".")
+    return Path(os.path.dirname(file) or ".")

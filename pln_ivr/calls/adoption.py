@@ -92,10 +92,14 @@ class Adoption:
         strangers = self._strangers(sight)
         if self._first and strangers:
             await asyncio.sleep(HANDOVER_SECONDS)
-        memory = await self._memory(list(strangers))
+        memory = await self._memory([*strangers, *sight.outside])
         talking = [await self._adopt_one(sight, memory, caller) for caller in strangers.values()]
         for channel in sight.outside.values():
-            self._reception.watch_outside(channel)
+            row = memory.calls.get(channel.id)
+            open_row = row if row and row.outcome is None else None
+            who = self._reception.identity.incarnation
+            call = Call.adopted(open_row, who) if open_row else None
+            self._reception.watch_outside(channel, call)
         for channel_id, extension in sight.elsewhere.items():
             self._on_phone_busy(extension, channel_id)
         await self._clear(sight, {leg for leg in talking if leg})

@@ -194,7 +194,7 @@ class Journey:
         self._house.desk.adopt(offer)
         self._house.recorder.resume(talk.recording)
         try:
-            async with agent_leg(self._house.ari, offer) as leg, self._bridge():
+            async with agent_leg(self._house.ari, offer) as leg, self._bridge(there=True):
                 call.agent = offer.agent
                 return await self._talk(leg, talk.recording)
         finally:
@@ -216,11 +216,12 @@ class Journey:
         return self._rules.when_unconfirmed == "bridge"
 
     @asynccontextmanager
-    async def _bridge(self) -> AsyncIterator[str]:
+    async def _bridge(self, there: bool = False) -> AsyncIterator[str]:
         """The conversation's bridge for the body's duration; its channels outlive it."""
         bridge = TALK + self._call.id
         try:
-            await self._house.ari.create_bridge(bridge, "mixing")
+            if not there:
+                await self._house.ari.create_bridge(bridge, "mixing")
             yield bridge
         finally:
             with suppress(AriError):  # if Asterisk is away, reconnecting finds the bridge

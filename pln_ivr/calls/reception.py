@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -129,8 +130,9 @@ class Reception:
     async def drain(self, seconds: float) -> bool:
         """Admit nobody any more and wait for the calls to end; false if some have not."""
         self.draining = True
-        if self._visits:
-            await asyncio.wait(self._visits, timeout=seconds)
+        deadline = time.monotonic() + seconds
+        while self._visits and time.monotonic() < deadline:  # callers may come back meanwhile
+            await asyncio.wait(self._visits, timeout=deadline - time.monotonic())
         return not self._visits
 
     async def end_calls(self) -> None:
@@ -159,6 +161,7 @@ class Reception:
         kind = event.args[0] if event.args else ""
         who = self.identity
         if self._house.ari.follows(event.channel.id):
+            self._house.ari.channel(event.channel.id).feed(event)
             return  # told twice: by Asterisk's list and by the event
         if kind == CALL:
             if self.dismissed(event.channel.id):
@@ -198,6 +201,7 @@ class Reception:
             return
         call = Call.arriving(event, self.identity.node, self.identity.incarnation)
         call.cause = NO_CIRCUIT if reason is Reason.DRAINING else self._refusal.cause
+        self._dismissed[0].add(call.channel_id)
         self._tell_end(call, Outcome(Result.REJECTED, reason))
         self._tasks.create_task(self._send_away(call.channel_id, call.cause))
 
@@ -250,22 +254,29 @@ class Reception:
         caller.find(channel, bridge_id)
         return caller
 
-    def watch_outside(self, channel: ChannelInfo) -> None:
+    def watch_outside(self, channel: ChannelInfo, call: Call | None) -> None:
         """Count a caller whom the dialplan serves, until the end or until the caller comes to
-        us. Idempotent."""
+        us, to go on with `call` if an earlier run had it. Idempotent."""
         if self._tasks is None or self._house.ari.follows(channel.id):
             return
         self._seats.hold(channel.id)
-        self._tasks.create_task(self._outside(channel, self._house.ari.channel(channel.id)))
+        self._tasks.create_task(self._outside(channel, self._house.ari.channel(channel.id), call))
 
-    async def _outside(self, channel: ChannelInfo, caller: Channel) -> None:
-        if await self._comes_back(caller):
-            event = StasisStart(channel=channel, args=caller.args)
-            who = self.identity
-            self._begin(Call.returning(event, who.node, who.incarnation), caller)
-        else:
+    async def _outside(self, channel: ChannelInfo, caller: Channel, call: Call | None) -> None:
+        if not await self._comes_back(caller):
             caller.close()
             self._seats.give(caller.id)
+            return
+        event = StasisStart(channel=channel, args=caller.args)
+        if caller.args[:1] == (CALL,):  # was only just arriving
+            caller.close()
+            self._seats.give(caller.id)
+            self.started(event)
+            return
+        if call is None:
+            call = Call.returning(event, self.identity.node, self.identity.incarnation)
+        call.stage = Stage.WAITING
+        self._begin(call, caller)
 
     async def _comes_back(self, caller: Channel) -> bool:
         """Wait for a caller who is in the dialplan; false if the caller hangs up there."""

@@ -46,7 +46,9 @@ async def serve(
 
     async def order(request: web.Request) -> web.Response:
         shown = request.headers.get("Authorization", "").removeprefix("Bearer ")
-        if not token or not hmac.compare_digest(shown.encode(), token.encode()):
+        if not token or not hmac.compare_digest(
+            shown.encode(errors="surrogateescape"), token.encode()
+        ):
             raise web.HTTPUnauthorized(text="the token is that of ari.password\n")
         carry_out = orders.get(request.match_info["name"])
         if carry_out is None:

@@ -60,7 +60,10 @@ class CdrLine:
 
 def parse(line: str) -> CdrLine:
     """Read one line. Raises ValueError if it is none of ours."""
-    cells = next(csv.reader([line]), [])
+    try:
+        cells = next(csv.reader([line]), [])
+    except csv.Error as error:
+        raise ValueError(str(error)) from None
     if len(cells) != COLUMNS:
         raise ValueError(f"{len(cells)} columns instead of {COLUMNS}")
     uniqueid, start, answer, end, disposition, src, dst, context, channel, _, _, note = cells
@@ -94,7 +97,10 @@ def _parse_note(text: str) -> Note | None:
 def _time(text: str) -> datetime | None:
     """Epoch seconds; Asterisk writes nothing, or 0, for a time that never came."""
     seconds = float(text or 0)
-    return datetime.fromtimestamp(seconds, UTC) if seconds else None
+    try:
+        return datetime.fromtimestamp(seconds, UTC) if seconds else None
+    except OverflowError as error:
+        raise ValueError(f"no time: {text}") from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,15 +127,14 @@ class CdrFile:
         current = self._inode(self._path)
         if current is None:
             return Piece((), position)
-        path = self._path
         if inode not in (0, current):
-            old = self._rotated(inode)
-            if old is not None:
-                piece = self._read(old, inode, offset)
+            for file in self._since(inode):
+                piece = self._read(file, self._inode(file) or 0, offset)
                 if piece.lines:
                     return piece
+                offset = 0
             inode, offset = current, 0
-        return self._read(path, current, offset)
+        return self._read(self._path, current, offset)
 
     def _read(self, path: Path, inode: int, offset: int) -> Piece:
         with path.open("rb") as file:
@@ -138,12 +143,16 @@ class CdrFile:
             file.seek(offset)
             block = file.read(READ_BYTES)
         whole = block[: block.rfind(b"\n") + 1]
-        lines = whole.decode(errors="replace").splitlines()
+        # Not splitlines: a caller's number may hold what it takes for the end of a line.
+        lines = whole.decode(errors="replace").split("\n")[:-1]
         return Piece(tuple(lines), f"{inode}:{offset + len(whole)}")
 
-    def _rotated(self, inode: int) -> Path | None:
+    def _since(self, inode: int) -> list[Path]:
+        """The file of this inode and those that came after it, oldest first; none if it is gone."""
         beside: Iterable[Path] = self._path.parent.glob(f"{self._path.name}*")
-        return next((path for path in beside if self._inode(path) == inode), None)
+        files = sorted(beside, key=lambda path: path.stat().st_mtime_ns)
+        inodes = [self._inode(path) for path in files]
+        return files[inodes.index(inode) :] if inode in inodes else []
 
     @staticmethod
     def _inode(path: Path) -> int | None:

@@ -128,6 +128,7 @@ class Agents:
         if agent is not None and channel_id in agent.elsewhere:
             agent.elsewhere.discard(channel_id)
             agent.idle_since = self._clock()
+            self._drop_if_done(agent)
 
     def begin_talking(self, extension: str, offer_id: str) -> None:
         """The offer became a conversation."""
@@ -152,5 +153,5 @@ class Agents:
         self._drop_if_done(agent)
 
     def _drop_if_done(self, agent: Agent) -> None:
-        if not agent.on_roster and agent.offer_id is None:
+        if not agent.on_roster and agent.offer_id is None and not agent.elsewhere:
             del self._agents[agent.extension]

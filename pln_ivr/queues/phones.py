@@ -162,6 +162,7 @@ class PhoneWatch:
     async def _until_free(self, extension: str, channel: Channel) -> None:
         try:
             await self._ari.subscribe(f"channel:{channel.id}")
+            channel.state = channel.state or "Up"  # it is there: a later list may miss it
             await channel.until_gone()
         except AriRefused:
             pass  # it has ended meanwhile

@@ -47,10 +47,10 @@ async def test_arrivals_are_held_back_until_everybody_is_counted(tmp_path: Path)
 
         w.app.adoption._remember = wait
 
-    async with world(tmp_path, capacity=1, before=in_line) as w:
-        store(tmp_path, row())
+    async with world(tmp_path, capacity=1) as w:
         connections = await disconnect(w)
-        w.app.seats.give(CALLER)
+        in_line(w)
+        store(tmp_path, row())
         slow(w)
         w.fake.refuses_websocket = False
         await eventually(lambda: w.fake.connections > connections, "the WebSocket")
@@ -107,11 +107,6 @@ async def test_cut_at_any_request_of_the_connection_everybody_is_adopted_once(
         pytest.fail("the connection never came to its end")
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="Journey._talk_on makes a bridge that is there already; if that one request fails, the "
-    "conversation, which needs nothing of us, is ended as failed/pbx",
-)
 @pytest.mark.parametrize(
     "fault", [Fault(cut=True), Fault(status=500, message="Internal error"), Fault(silent=True)]
 )
@@ -155,11 +150,6 @@ async def test_without_the_journal_a_conversation_goes_on(tmp_path: Path) -> Non
         assert (ended.call_id, ended.reason) == (CALL, Reason.AGENT_HUNG_UP)
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="without the journal's rows a waiting caller is taken for one who is just arriving: "
-    "no seat is held, nobody serves them, and upkeep breaks off at the JournalError of `knows`",
-)
 async def test_without_the_journal_who_waits_has_a_seat_and_is_served(tmp_path: Path) -> None:
     def away(w: World) -> None:
         in_line(w)

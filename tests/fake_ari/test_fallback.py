@@ -117,12 +117,6 @@ async def test_an_agents_phone_that_asterisks_queue_uses_gets_no_offer(tmp_path:
         await eventually(lambda: agent_state(w) == "ready", "the phone")
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="a channel of an agent's phone that is followed by PhoneWatch has no state, so neither "
-    "Client._reconcile nor Adoption._look_again loses it, and upkeep does not look for such ones: "
-    "the agent is talking until the next restart",
-)
 async def test_an_agents_phone_whose_end_was_lost_is_free_after_the_reconnection(
     tmp_path: Path,
 ) -> None:
@@ -140,12 +134,6 @@ async def test_an_agents_phone_whose_end_was_lost_is_free_after_the_reconnection
 # -- one caller, one call -------------------------------------------------------------------
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="Reception.watch_outside and _arrive make a new call of whoever comes back, although "
-    "the journal has an open row of the channel: two rows for one visit, one of them closed later "
-    "as failed/pbx or from the list of calls",
-)
 async def test_who_comes_back_after_a_restart_is_still_the_same_call(tmp_path: Path) -> None:
     """The earlier run had this caller, died, and the lease expired."""
     store(tmp_path, row())
@@ -173,11 +161,6 @@ def between_list_and_events(w: World, what: str) -> None:
     w.fake.carried_out = carried_out
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="a caller who is in the dialplan when Asterisk lists its channels and in Stasis before "
-    "adoption has ended is begun twice: by watch_outside (fed by _admit) and from Reception._early",
-)
 @pytest.mark.parametrize("what", ["call", "return"])
 async def test_who_comes_in_as_the_connection_is_made_is_one_call(
     tmp_path: Path, what: str
@@ -193,12 +176,6 @@ async def test_who_comes_in_as_the_connection_is_made_is_one_call(
         assert len(calls(w)) == 1
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="Reception._outside takes whoever comes into the application for one who returns, "
-    "without a look at the first argument: a new caller who was on the way there when the channels "
-    "were listed is never answered, is told to have heard the notice, and passes the door",
-)
 async def test_who_was_just_arriving_when_the_channels_were_listed_is_a_new_caller(
     tmp_path: Path,
 ) -> None:
@@ -213,11 +190,6 @@ async def test_who_was_just_arriving_when_the_channels_were_listed_is_a_new_call
         assert [a for a in w.asked("POST", "/play/") if "notice" in a.path]
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="Reception.open admits every early StasisStart, also of a channel that adoption has "
-    "taken over meanwhile",
-)
 async def test_who_was_adopted_is_not_admitted_once_more(tmp_path: Path) -> None:
     """The caller's return is told between the WebSocket and the list, and is in both."""
     store(tmp_path, row())
@@ -342,12 +314,6 @@ async def test_draining_by_rejection_leaves_the_fallback_closed(tmp_path: Path) 
         assert w.rows.calls[-1].reason is Reason.DRAINING
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="Reception.drain waits for the visits that there are when it begins: one that begins "
-    "later (a caller comes back from the dialplan) makes it return false long before its time, and "
-    "service then cuts that caller off",
-)
 async def test_a_drain_waits_for_who_comes_back_meanwhile(tmp_path: Path) -> None:
     async with world(tmp_path) as w:
         w.fake.on_event = lambda *_: None

@@ -239,11 +239,6 @@ def test_what_a_phone_does_elsewhere_changes_neither_the_wish_nor_the_offer(worl
     assert world.state("101") == "away"
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="Agents.apply forgets who is off the roster and not in an offer, with the channels of "
-    "the phone: back on the roster the agent is offered a call in mid conversation",
-)
 def test_off_the_roster_and_back_while_the_phone_is_busy_elsewhere(world: World) -> None:
     world.ready("101")
     world.agents.occupy("101", "channel")

@@ -143,11 +143,6 @@ def test_what_is_no_line_of_ours_is_one_kind_of_error(text: str) -> None:
         parse(text)
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="parse lets OverflowError and csv.Error out; nobody catches them up to the TaskGroup "
-    "of service, and the mark stands still: the program ends at every start",
-)
 @pytest.mark.parametrize(
     "text",
     [line(end="1e300"), line(end="inf"), "x" * 200_000],
@@ -286,11 +281,6 @@ def test_a_rotated_file_that_is_gone_does_not_hold_up_the_new_one(path: Path) ->
     assert reading.all() == ["c"]
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="CdrFile.read goes from the oldest file to the newest: what was rotated twice while "
-    "the program was away is never read",
-)
 def test_rotated_twice_the_file_in_between_is_read_too(path: Path) -> None:
     reading = Reading(path)
     append(path, "a\n")
@@ -320,12 +310,6 @@ def test_a_position_outlives_the_reader(path: Path) -> None:
     assert CdrFile(path).read(first.position) == again, "reading changes nothing"
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="str.splitlines also breaks at VT, FF, FS..US, NEL and U+2028, which a caller's number "
-    "can hold (a SIP user part is anybody's to choose): both halves are unreadable, the call is "
-    "never in the journal",
-)
 @pytest.mark.parametrize("character", ["\x0b", "\x0c", "\x1c", "\x85", "\u2028"])
 def test_no_character_but_the_newline_ends_a_line(path: Path, character: str) -> None:
     append(path, line(src=f"08{character}12") + "\n")

@@ -225,15 +225,7 @@ def test_what_was_told_last_is_what_is(rooms: list[int | None]) -> None:
         ("sqlite:///journal.db", Path(".")),
         ("sqlite:///data/journal.db", Path("data")),
         ("postgresql+psycopg://user:secret@db/pln", None),
-        pytest.param(
-            "sqlite+pysqlite:////var/lib/journal.db",
-            Path("/var/lib"),
-            marks=pytest.mark.xfail(
-                strict=True,
-                reason="the journal takes sqlite+pysqlite: URLs (schema.parse_url), but "
-                "sqlite_folder does not: that disk is not watched",
-            ),
-        ),
+        ("sqlite+pysqlite:////var/lib/journal.db", Path("/var/lib")),
     ],
 )
 def test_where_the_journal_is_if_it_is_a_file(url: str, folder: Path | None) -> None:
