@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import socket
-from collections.abc import AsyncIterator
+import warnings
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 
 import aiohttp
@@ -17,6 +19,14 @@ from pln_ivr.errors import ConfigError
 from pln_ivr.orders import OrderError, ended, give
 
 TOKEN = "only-a-test"
+
+
+@pytest.fixture(autouse=True)
+def _answers_are_collected() -> Iterator[None]:
+    """urllib leaves the body of an HTTP error open; its warning must not reach another test."""
+    yield
+    with warnings.catch_warnings(action="ignore", category=ResourceWarning):
+        gc.collect()
 
 
 class Program:
