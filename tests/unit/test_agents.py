@@ -278,8 +278,6 @@ class AgentsMachine(RuleBasedStateMachine):
     def change_roster(self, extensions: set[str]) -> None:
         self.roster = extensions
         self.world.agents.apply(roster(*extensions))
-        known = self.roster | set(self.offers)
-        self.elsewhere = {(who, channel) for who, channel in self.elsewhere if who in known}
 
     @rule(extension=EXTENSIONS, channel=CHANNELS)
     def occupy(self, extension: str, channel: str) -> None:
@@ -326,8 +324,6 @@ class AgentsMachine(RuleBasedStateMachine):
         offer = self.offers.pop(extension)
         self.world.agents.release(extension, offer, "over", pause)
         self.world.agents.release(extension, offer, "over", pause)
-        if extension not in self.roster:
-            self.elsewhere = {pair for pair in self.elsewhere if pair[0] != extension}
 
     @rule(seconds=st.sampled_from([0.5, 20.0]))
     def time_passes(self, seconds: float) -> None:
@@ -343,8 +339,9 @@ class AgentsMachine(RuleBasedStateMachine):
             assert busy == (offered or bool(channels))
             assert not (busy and agent.free(self.world.now))
             assert agent.on_roster == (agent.extension in self.roster)
-            assert agent.on_roster or offered, "off the roster and idle: should be forgotten"
-        assert {agent.extension for agent in self.world.agents} == self.roster | set(self.offers)
+            assert agent.on_roster or busy, "off the roster and idle: should be forgotten"
+        kept = self.roster | set(self.offers) | {who for who, _ in self.elsewhere}
+        assert {agent.extension for agent in self.world.agents} == kept
 
     def teardown(self) -> None:
         """Nobody is stuck: once all is over, everyone who dials ready can be offered a call."""
