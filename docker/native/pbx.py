@@ -42,6 +42,18 @@ def free_port(kind: socket.SocketKind = socket.SOCK_DGRAM, address: str = "127.0
     raise LauncherError("no free port between 20000 and 32000")
 
 
+def free_media_port() -> int:
+    """An even port for SIPp's media: it binds this one and the next but one (for video)."""
+    for _ in range(200):
+        port = 4000 + 2 * secrets.randbelow(5000)
+        with contextlib.ExitStack() as probes, contextlib.suppress(OSError):
+            for taken in (port, port + 2):
+                probe = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+                probes.enter_context(probe).bind(("127.0.0.1", taken))
+            return port
+    raise LauncherError("no free pair of media ports between 4000 and 14000")
+
+
 def free_rtp_range(size: int = 4000) -> tuple[int, int]:
     """First and last port of a block for RTP; Asterisk skips single ports that are in use."""
     start = 34000 + size * secrets.randbelow((60000 - 34000) // size)

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Self
 
 from native.ear import Ear
-from native.pbx import free_port
+from native.pbx import free_media_port, free_port
 from native.root import LauncherError
 
 SCENARIOS = Path(__file__).resolve().parent / "phones"
@@ -253,7 +253,7 @@ class Phones:
         command = [
             "sipp", f"{self.server}:{self.sip_port}", "-sf", str(file), "-s", service,
             "-i", "127.0.0.1", "-p", str(port or free_port()), "-mi", "127.0.0.1",
-            "-mp", str(free_port()), "-m", str(calls), "-r", f"{rate:g}", "-nostdin", "-aa",
+            "-mp", str(free_media_port()), "-m", str(calls), "-r", f"{rate:g}", "-nostdin", "-aa",
             "-timeout", f"{timeout:.0f}s", "-timeout_error",
             "-trace_stat", "-stf", str(folder / "stat"), "-fd", "600",
             "-trace_logs", "-log_file", str(folder / "log"),

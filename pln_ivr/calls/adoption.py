@@ -186,11 +186,12 @@ class Adoption:
 
     async def _look_again(self) -> None:
         """What ended while it was being adopted told nobody: Asterisk's list does."""
+        channels = [self._ari.channel(channel_id) for channel_id in self._ari.followed()]
+        known = [channel for channel in channels if channel.state]  # who comes later is not listed
         alive = {channel.id for channel in await self._ari.list_channels()}
         await self._ari.catch_up(CATCH_UP_SECONDS)
-        for channel_id in self._ari.followed() - alive:
-            channel = self._ari.channel(channel_id)
-            if channel.state and not channel.gone:
+        for channel in known:
+            if channel.id not in alive and not channel.gone:
                 channel.lose(pbx_restarted=False)
 
 

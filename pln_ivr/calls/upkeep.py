@@ -143,11 +143,13 @@ class Upkeep:
 
     async def _look_closer(self, first: set[Suspicion]) -> None:
         await asyncio.sleep(LOOK_AGAIN_SECONDS)
-        for suspicion in first & self._suspicions(await self._adoption.look()):
+        wrong = first & self._suspicions(await self._adoption.look())
+        for suspicion in wrong:
             self.repairs[suspicion.repair] += 1
             log.error("repaired", what=suspicion.repair, id=suspicion.id)
             await self._repair(suspicion)
-        await self._adoption.adopt()
+        if wrong:
+            await self._adoption.adopt()
 
     def _suspicions(self, sight: Sight) -> set[Suspicion]:
         return suspicions(

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from native.ear import Ear
-from native.pbx import free_port
+from native.pbx import free_media_port
 from native.phones import SCENARIOS, Phone, PhoneResult, Phones
 from tests.asterisk.world import SECRET
 
@@ -93,7 +93,8 @@ def phone_for_all(
     command = [
         "sipp", f"127.0.0.1:{sip_port}", "-sf", str(folder / "all.xml"), "-inf", str(names),
         "-s", number or "agent", "-i", "127.0.0.1", "-p", str(port), "-mi", "127.0.0.1",
-        "-mp", str(free_port()), "-m", str(len(agents)), "-r", "10", "-nostdin", "-timeout", "40s",
+        "-mp", str(free_media_port()), "-m", str(len(agents)), "-r", "10",
+        "-nostdin", "-timeout", "40s",
         "-trace_stat", "-stf", str(folder / "stat"), "-fd", "600",
         "-trace_logs", "-log_file", str(folder / "log"),
         "-trace_err", "-error_file", str(folder / "errors"),

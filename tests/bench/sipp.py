@@ -20,7 +20,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from native.pbx import free_port
+from native.pbx import free_media_port, free_port
 from native.root import LauncherError
 
 MOST_AT_ONCE = 200_000
@@ -107,7 +107,7 @@ class Sipp:
         command = [
             "sipp", f"127.0.0.1:{sip_port}", "-sf", "scenario.xml", "-s", service, *lines,
             "-i", "127.0.0.1", "-p", str(port or free_port()), "-mi", "127.0.0.1",
-            "-mp", str(free_port()), "-cp", str(self._control), "-ci", "127.0.0.1",
+            "-mp", str(free_media_port()), "-cp", str(self._control), "-ci", "127.0.0.1",
             "-m", str(calls), "-r", f"{rate:.2f}", "-l", str(MOST_AT_ONCE), "-nostdin", "-aa",
             "-buff_size", "4000000", "-deadcall_wait", "0",
             "-trace_stat", "-stf", "stat", "-fd", "1", "-trace_logs", "-log_file", "log",

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from pln_ivr.ari.events import ChannelInfo
 from pln_ivr.calls.adoption import Memory
 from pln_ivr.errors import JournalError
 from pln_ivr.outcomes import OfferResult, Reason, Result
@@ -23,6 +24,7 @@ from tests.fake_ari.earlier import (
     disconnect,
     in_line,
     leg,
+    nobody_ready,
     offer,
     reconnect,
     row,
@@ -68,6 +70,27 @@ async def test_arrivals_are_held_back_until_everybody_is_counted(tmp_path: Path)
         assert (refused.outcome, refused.reason) == (Result.REJECTED, Reason.FULL)
         w.fake.hang_up(CALLER)
         await eventually(lambda: not w.app.reception.calls, "the end of the call")
+
+
+async def test_who_arrives_while_the_lists_are_read_is_not_taken_for_lost(tmp_path: Path) -> None:
+    """A list of Asterisk's says nothing of a caller whose start was read after it was made."""
+    async with world(tmp_path) as w:
+        nobody_ready(w)
+        list_channels = w.ari.list_channels
+
+        async def overtaken() -> list[ChannelInfo]:
+            listed = await list_channels()
+            number = len(seats(w))
+            w.fake.call(f"late-{number}")
+            await eventually(lambda: len(seats(w)) > number, "the seat of the late caller")
+            return listed
+
+        w.ari.list_channels = overtaken  # type: ignore[method-assign]
+        await w.app.adoption.adopt()
+        assert seats(w) == {"late-0", "late-1"}
+        assert not [late for late in seats(w) if w.ari.channel(late).gone]
+        for late in seats(w):
+            w.fake.hang_up(late)
 
 
 async def test_cut_at_any_request_of_the_connection_everybody_is_adopted_once(

@@ -219,20 +219,20 @@ async def test_a_healthy_house_is_looked_at_once() -> None:
 
 
 async def test_what_only_the_first_look_saw_is_not_repaired() -> None:
-    """Events and lists cross each other. Adoption alone, which is careful itself, is told."""
+    """Events and lists cross each other."""
     house = House(EMPTY, Sight.of(APP, [CALLER], []))
     house.seats.hold("caller")
     house.following.add("caller")
     await house.upkeep.look()
     assert house.looks == 2
-    assert house.done == ["adopt", "forget"]
+    assert house.done == ["forget"]
     assert not house.upkeep.repairs
 
 
 async def test_what_only_the_second_look_saw_waits_for_the_next_time() -> None:
     house = House(Sight.of(APP, [CALLER], []), Sight.of(APP, [], [TALK]))
     await house.upkeep.look()
-    assert house.done == ["adopt", "forget"]
+    assert house.done == ["forget"]
     assert not house.upkeep.repairs
 
 
