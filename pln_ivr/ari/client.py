@@ -131,6 +131,13 @@ class Client(Operations):
             channel = self._channels[channel_id] = Channel(channel_id, self._forget)
         return channel
 
+    def follow_anew(self, left: Channel) -> Channel:
+        """Follow a channel that has left the application until it comes back; it may be back."""
+        left.close()
+        channel = self.channel(left.id)
+        channel.in_app, channel.args, channel.state = left.in_app, left.args, left.state
+        return channel
+
     def follows(self, channel_id: str) -> bool:
         """True if somebody follows this channel."""
         return channel_id in self._channels

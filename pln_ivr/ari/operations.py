@@ -94,6 +94,14 @@ class Operations(ABC):
         query = {"variable": "TIMEOUT(absolute)", "value": str(seconds)}
         await self._hand_over(Request("POST", f"channels/{quote(channel_id)}/variable", query))
 
+    async def tie(self, channel_id: str, peer_id: str) -> None:
+        """Have the dialplan hang up the peer soon after the channel's end, unless we do first.
+
+        For two who talk: so that neither hears silence if this program is not there any more.
+        """
+        query = {"variable": "CHANNEL(hangup_handler_push)", "value": f"peer-left,s,1({peer_id})"}
+        await self._hand_over(Request("POST", f"channels/{quote(channel_id)}/variable", query))
+
     async def play(self, channel_id: str, media: str, playback_id: str) -> None:
         """Start a prompt. It ends with PlaybackFinished, or without a word if the channel does."""
         path = f"channels/{quote(channel_id)}/play/{quote(playback_id)}"

@@ -247,6 +247,11 @@ class Journey:
         self._call.talking_at = self._call.talking_at or datetime.now(UTC)
         self._call.recording = recording_uri(recording) if recording else None
         self._enter(Stage.TALKING)
+        try:
+            tie, caller = self._house.ari.tie, self._caller
+            await _both(tie(caller.id, leg.id), tie(leg.id, caller.id))
+        except AriError as error:  # of the end, if it is that, we learn below
+            log.info("talkers_not_tied", error=str(error))
         hangup = await leg.until_gone()
         if hangup.lost:
             self._ended = Outcome(Result.FAILED, Reason.PBX)

@@ -30,6 +30,9 @@ NORMAL_CLEARING = 16
 NO_CIRCUIT = 34
 """Q.850: Asterisk makes SIP 503 of it, so that a proxy tries the next node."""
 
+DESTROYED_SECONDS = 2.0
+"""How long a seat is kept for a channel that Asterisk is taking down."""
+
 GONE_SECONDS = 0.5
 """How long the event may lag behind the answer that a channel is gone."""
 
@@ -303,8 +306,7 @@ class Reception:
                 return
             self.leases_expired += 1
             log.warning("lease_expired", stage=call.stage)
-            caller.close()
-            caller, talk = self._house.ari.channel(caller.id), None
+            caller, talk = self._house.ari.follow_anew(caller), None
             if not await self._comes_back(caller):
                 self._leave(call, caller)
                 return
@@ -353,6 +355,7 @@ class Reception:
                 await self._apologise(caller)
             if not caller.gone:
                 await self._house.ari.hang_up(caller.id, NORMAL_CLEARING)
+            await caller.until_destroyed(DESTROYED_SECONDS)
         except AriError as error:
             log.warning("caller_not_hung_up", error=str(error))
         finally:

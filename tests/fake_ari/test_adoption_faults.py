@@ -78,7 +78,7 @@ async def test_who_arrives_while_the_lists_are_read_is_not_taken_for_lost(tmp_pa
         nobody_ready(w)
         list_channels = w.ari.list_channels
 
-        async def overtaken() -> list[ChannelInfo]:
+        async def overtaken() -> tuple[ChannelInfo, ...]:
             listed = await list_channels()
             number = len(seats(w))
             w.fake.call(f"late-{number}")

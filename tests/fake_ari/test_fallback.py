@@ -260,10 +260,24 @@ async def test_a_lease_that_expires_in_a_prompt_or_while_a_phone_rings_is_no_end
         await eventually(lambda: w.stage == "ringing", "the ringing")
         w.fake.lease_expires(CALLER)
         await eventually(lambda: not w.legs(), "the end of the ringing")
-        assert agent_state(w) == "ready"
+        await eventually(lambda: agent_state(w) == "ready", "the end of the offer")
         assert seats(w) == {CALLER}
         w.fake.on_originate = w.agent_answers
         comes_back(w)
+        ended = await w.nothing_left()
+        assert ended.outcome is Result.ANSWERED
+
+
+async def test_who_is_back_before_the_end_of_the_lease_was_noticed_waits_on(tmp_path: Path) -> None:
+    """After the program was frozen, both events come at once."""
+    async with world(tmp_path) as w:
+        nobody_ready(w)
+        w.fake.call()
+        await eventually(lambda: w.stage == "waiting", "the line")
+        w.fake.lease_expires(CALLER)
+        comes_back(w)
+        await eventually(lambda: w.app.reception.leases_expired, "the end of the lease")
+        w.agents_ready()
         ended = await w.nothing_left()
         assert ended.outcome is Result.ANSWERED
 

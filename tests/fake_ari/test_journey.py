@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 
 from pln_ivr.config import Agents
 from pln_ivr.outcomes import OfferResult, Reason, Result
+from tests.fake_ari.earlier import nobody_ready
 from tests.fake_ari.server import Asked, Fault, Json
 from tests.fake_ari.world import World, eventually, world
 
@@ -33,6 +35,21 @@ async def test_a_whole_call(tmp_path: Path) -> None:
         assert w.rows.calls[-1].outcome is Result.ANSWERED
         assert (tmp_path / "archive" / str(row.recording).removeprefix("archive:")).is_file()
         assert len(w.fake.requests) < MOST
+
+
+async def test_a_seat_is_kept_until_asterisk_has_no_such_channel_any_more(tmp_path: Path) -> None:
+    """Or the next caller would come in while the last one is being taken down: 721."""
+    async with world(tmp_path) as w:
+        nobody_ready(w)
+        caller = w.fake.call()
+        await eventually(lambda: w.stage == "waiting", "the line")
+        w.fake.send("ChannelHangupRequest", channel=caller.json(), cause=16)
+        await eventually(lambda: not w.app.desk.waiting(), "the place in the line")
+        await asyncio.sleep(0.05)
+        assert w.app.seats.held() == {caller.id}
+        w.fake.hang_up(caller.id)
+        await eventually(lambda: not w.app.seats.held(), "the seat")
+        assert (await w.nothing_left()).outcome is Result.ABANDONED
 
 
 Hangs = Callable[[World, int], None]
