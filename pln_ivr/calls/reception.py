@@ -196,6 +196,14 @@ class Reception:
         visit = self._tasks.create_task(self._visit(call, caller, talk), name=f"call {call.id}")
         self._visits.add(visit)
         visit.add_done_callback(self._visits.discard)
+        self._tasks.create_task(self._follow_to_the_end(caller))
+
+    async def _follow_to_the_end(self, caller: Channel) -> None:
+        """Have Asterisk tell of the channel's destruction, too: it would stop at StasisEnd."""
+        try:
+            await self._house.ari.subscribe(f"channel:{caller.id}")
+        except AriError as error:  # then the seat is kept for DESTROYED_SECONDS, at worst
+            log.info("end_not_followed", error=str(error))
 
     def _turn_away(self, event: StasisStart, reason: Reason) -> None:
         assert self._tasks is not None
@@ -349,17 +357,15 @@ class Reception:
         return Outcome(Result.FAILED, Reason.PBX)
 
     async def _end(self, call: Call, caller: Channel, outcome: Outcome) -> None:
-        """The one place where a call ends: leg, seat, journal, metrics, log."""
+        """The one place where a call ends: leg, journal, metrics, log, seat."""
         try:
             if outcome.result is Result.FAILED and not caller.gone and call.answered_at:
                 await self._apologise(caller)
             if not caller.gone:
                 await self._house.ari.hang_up(caller.id, NORMAL_CLEARING)
-            await caller.until_destroyed(DESTROYED_SECONDS)
         except AriError as error:
             log.warning("caller_not_hung_up", error=str(error))
         finally:
-            self._leave(call, caller)
             self._tell_end(call, outcome)
             log.info(
                 "call_ended",
@@ -369,6 +375,10 @@ class Reception:
                 agent=call.agent,
                 seconds=round((datetime.now(UTC) - call.started_at).total_seconds(), 3),
             )
+            try:  # the next caller may come in when Asterisk has room, not before
+                await caller.until_destroyed(DESTROYED_SECONDS)
+            finally:
+                self._leave(call, caller)
 
     def _leave(self, call: Call, caller: Channel) -> None:
         caller.close()

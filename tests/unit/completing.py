@@ -12,7 +12,7 @@ from pln_ivr.outcomes import Stage
 from tests.unit.making import cdr_line
 
 NODE = "pln-1"
-BEGAN = datetime.now(UTC).replace(microsecond=0) - timedelta(minutes=10)
+BEGAN = datetime(2026, 11, 24, 3, 38, 42, tzinfo=UTC)
 ENDED = BEGAN + timedelta(seconds=60)
 CHANNEL = "pln-1-1795491522.15"
 RECORDING = "2026/11/24/e93d3f1b/e93d3f1b"

@@ -141,7 +141,7 @@ async def test_a_later_line_of_one_call_does_not_hide_the_earlier_one_of_another
 async def test_a_call_that_ended_just_now_may_still_be_told_by_its_event(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "SETTLED_AFTER", timedelta(hours=1))
+    monkeypatch.setattr(module, "SETTLED_AFTER", timedelta(days=36500))
     house.append(text())
     async with house.run() as completion:
         assert await completion.run_once() == 0
