@@ -160,6 +160,13 @@ class Channel:
             await self._change()
         return self.hangup
 
+    async def until_answered(self) -> None:
+        """Return once the channel has been answered or is in the application, however long it
+        takes. Raises Gone if it ends."""
+        while not self.in_app and self.state != events.UP:
+            self._raise_if_gone()
+            await self._change()
+
     async def until_in_app(self) -> None:
         """Return once the channel is (again) in the application, however long it takes.
 

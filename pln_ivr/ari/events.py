@@ -12,6 +12,9 @@ from typing import Union
 
 import msgspec
 
+UP = "Up"
+"""State of a channel that has been answered."""
+
 
 class _Struct(msgspec.Struct, frozen=True, gc=False):
     """Base of what is nested in events."""
@@ -37,6 +40,11 @@ class ChannelInfo(_Struct, frozen=True, gc=False):
     state: str = ""
     caller: CallerId = CallerId()
     dialplan: Dialplan = Dialplan()
+
+    @property
+    def answered(self) -> bool:
+        """Whether the two ends can hear each other."""
+        return self.state == UP
 
     def arguments(self, app: str) -> tuple[str, ...] | None:
         """What the dialplan gave Stasis() for this application; None if it is not in it."""

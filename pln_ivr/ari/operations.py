@@ -157,6 +157,14 @@ class Operations(ABC):
         query = {"context": context, "extension": extension, "priority": "1"}
         await self._hand_over(Request("POST", f"channels/{quote(channel_id)}/continue", query))
 
+    async def get_channel(self, channel_id: str) -> events.ChannelInfo | None:
+        """One channel as it is now; None if there is none (any more)."""
+        request = Request("GET", f"channels/{quote(channel_id)}", {})
+        try:
+            return await self._read(request, events.ChannelInfo)
+        except Gone:
+            return None
+
     async def list_channels(self) -> tuple[events.ChannelInfo, ...]:
         """Every channel of this Asterisk. Only over HTTP: a long list overruns its WebSocket."""
         return await self._read(Request("GET", "channels", {}), tuple[events.ChannelInfo, ...])

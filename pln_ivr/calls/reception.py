@@ -31,7 +31,7 @@ NO_CIRCUIT = 34
 """Q.850: Asterisk makes SIP 503 of it, so that a proxy tries the next node."""
 
 DESTROYED_SECONDS = 2.0
-"""How long a seat is kept for a channel that Asterisk is taking down."""
+"""How long to wait to be told that a channel has been taken down before asking Asterisk."""
 
 GONE_SECONDS = 0.5
 """How long the event may lag behind the answer that a channel is gone."""
@@ -202,7 +202,7 @@ class Reception:
         """Have Asterisk tell of the channel's destruction, too: it would stop at StasisEnd."""
         try:
             await self._house.ari.subscribe(f"channel:{caller.id}")
-        except AriError as error:  # then the seat is kept for DESTROYED_SECONDS, at worst
+        except AriError as error:  # then the end is asked for
             log.info("end_not_followed", error=str(error))
 
     def _turn_away(self, event: StasisStart, reason: Reason) -> None:
@@ -270,7 +270,10 @@ class Reception:
         us, to go on with `call` if an earlier run had it. Idempotent."""
         if self._tasks is None or self._house.ari.follows(channel.id):
             return
-        self._seats.hold(channel.id)
+        if channel.answered:
+            self._seats.hold(channel.id)
+        else:  # may yet be refused there: whoever is, is not one too many
+            self._seats.take(channel.id)
         self._tasks.create_task(self._outside(channel, self._house.ari.channel(channel.id), call))
 
     async def _outside(self, channel: ChannelInfo, caller: Channel, call: Call | None) -> None:
@@ -294,6 +297,10 @@ class Reception:
         try:
             # Asterisk forgets whom to tell when a channel leaves the application.
             await self._house.ari.subscribe(f"channel:{caller.id}")
+            now = await self._house.ari.get_channel(caller.id)
+            if not (now and now.answered):
+                await caller.until_answered()
+            self._seats.hold(caller.id)
             await caller.until_in_app()
         except (Gone, AriRefused):
             return False
@@ -362,9 +369,7 @@ class Reception:
             if outcome.result is Result.FAILED and not caller.gone and call.answered_at:
                 await self._apologise(caller)
             if not caller.gone:
-                await self._house.ari.hang_up(caller.id, NORMAL_CLEARING)
-        except AriError as error:
-            log.warning("caller_not_hung_up", error=str(error))
+                await self._hang_up(caller)
         finally:
             self._tell_end(call, outcome)
             log.info(
@@ -376,9 +381,32 @@ class Reception:
                 seconds=round((datetime.now(UTC) - call.started_at).total_seconds(), 3),
             )
             try:  # the next caller may come in when Asterisk has room, not before
-                await caller.until_destroyed(DESTROYED_SECONDS)
+                await self._until_destroyed(caller)
             finally:
                 self._leave(call, caller)
+
+    async def _hang_up(self, caller: Channel) -> None:
+        try:
+            await self._house.ari.hang_up(caller.id, NORMAL_CLEARING)
+        except AriError as error:
+            log.warning("caller_not_hung_up", error=str(error))
+
+    async def _until_destroyed(self, caller: Channel) -> None:
+        """Return when Asterisk has no such channel any more, by its event or by its word.
+
+        An Asterisk that is too busy to hang up holds the caller, so the seat is held, too.
+        """
+        while True:
+            await caller.until_destroyed(DESTROYED_SECONDS)
+            if caller.destroyed:
+                return
+            try:
+                if await self._house.ari.get_channel(caller.id) is None:
+                    return
+                await self._hang_up(caller)
+            except AriError as error:
+                log.info("end_not_confirmed", error=str(error))
+                await self._house.ari.until_ready()
 
     def _leave(self, call: Call, caller: Channel) -> None:
         caller.close()

@@ -67,8 +67,8 @@ def suspicions(
     }
     found |= {
         Suspicion(Repair.OUTSIDE_WITHOUT_SEAT, caller)
-        for caller in sight.outside
-        if caller not in seats or caller not in followed
+        for caller, channel in sight.outside.items()
+        if (channel.answered and caller not in seats) or caller not in followed
     }
     found |= {
         Suspicion(Repair.LEG_WITHOUT_CALL, leg)

@@ -36,6 +36,8 @@ class Recorder(Operations):
         self.asked.append(request)
         if request.path == "asterisk/info":
             return b'{"system": {"version": "22"}, "status": {"startup_time": ""}}'
+        if request.method == "GET" and request.path.startswith("channels/"):
+            return b'{"id": ""}'
         return b'{"value": ""}' if request.path == "asterisk/variable" else b"[]"
 
     _wait = _hand_over

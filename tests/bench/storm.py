@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
@@ -91,10 +92,10 @@ def progressing() -> Iterator[Progressing]:
         yield begin
 
 
-def run(plan: Plan) -> Results:
-    """All of it, in one house."""
+def run(plan: Plan, folder: Path | None = None) -> Results:
+    """All of it, in one house, whose logs stay in `folder` if one is given."""
     results = Results(os.getloadavg()[0])
-    with open_house("storm", plan.capacity, plan.talkers, PROMPTS_FASTER) as house:
+    with open_house("storm", plan.capacity, plan.talkers, PROMPTS_FASTER, folder) as house:
         try:
             with progressing() as begin:
                 _full_house(plan, house, results, begin)
@@ -261,6 +262,7 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=10, help="how long (%(default)s)")
     parser.add_argument("--ramp", action="store_true", help="raise the rate until it breaks")
     parser.add_argument("--no-free-house", action="store_true", help="only the full house")
+    parser.add_argument("--keep", type=Path, default=None, help="folder for the program's log")
     choice = parser.parse_args()
     plan = Plan(
         choice.capacity,
@@ -271,7 +273,7 @@ def main() -> int:
         not choice.no_free_house,
     )
     try:
-        results = run(plan)
+        results = run(plan, choice.keep)
     except (LauncherError, LoadError, RuntimeError) as error:
         print(f"storm: {error}", file=sys.stderr)
         return 1

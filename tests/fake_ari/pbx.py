@@ -219,6 +219,8 @@ class FakePbx(ABC):
         if channel is None:
             return 404, {"message": "Channel not found"}
         match method, rest:
+            case "GET", []:
+                return 200, channel.json()
             case "DELETE", []:
                 cause = int(asked.query.get("reason_code", "16"))
                 self._end(channel_id, {"cause": 32, "soft": True}, cause)
