@@ -20,7 +20,7 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.process_collector import ProcessCollector
 from prometheus_client.registry import Collector
 
-from pln_ivr.outcomes import REASONS, OfferResult, Outcome
+from pln_ivr.outcomes import REASONS, IncidentKind, OfferResult, Outcome
 
 _WAIT_BUCKETS = (1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1800)
 _OFFER_BUCKETS = (0.5, 1, 2, 4, 6, 8, 10, 11, 12, 15, 20, 30)
@@ -92,6 +92,11 @@ class Metrics:
             ["outcome", "reason"],
             registry=registry,
         )
+        self._incidents = Counter(
+            "pln_ivr_conduct_incidents", "Conduct incidents", ["kind"], registry=registry
+        )
+        for kind in IncidentKind:
+            self._incidents.labels(kind)
         # labels() takes its time, and these are counted several times a call.
         self._event_children: dict[str, Counter] = {}
         self._request_children: dict[tuple[str, str, str], Counter] = {}
@@ -130,6 +135,10 @@ class Metrics:
     def offer_ended(self, result: OfferResult, seconds: float) -> None:
         """Count an offer."""
         self._offers.labels(result).observe(seconds)
+
+    def incident(self, kind: IncidentKind) -> None:
+        """Count a conduct incident."""
+        self._incidents.labels(kind).inc()
 
     def event(self, type_: str) -> None:
         """See ari.client.Meter."""

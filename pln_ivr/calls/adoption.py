@@ -23,7 +23,8 @@ from pln_ivr.calls.sight import Sight
 from pln_ivr.errors import AriError, JournalError
 from pln_ivr.journal import CallRow, JournalReader, OfferRow
 from pln_ivr.outcomes import Stage
-from pln_ivr.queues.desk import Desk, Offer, offer_of
+from pln_ivr.queues.desk import Desk
+from pln_ivr.queues.offer import Offer
 from pln_ivr.queues.phones import PjsipPhones
 from pln_ivr.queues.ringing import LEG
 from pln_ivr.recordings.recorder import name_of, recording_name
@@ -159,7 +160,7 @@ class Adoption:
     def _talk(self, call: Call, leg: ChannelInfo, memory: Memory) -> Talk:
         offer_id = leg.id.removeprefix(LEG)
         row = memory.offers.get(offer_id)
-        offer = offer_of(row) if row else None
+        offer = Offer.of(row) if row else None
         if offer is None:
             agent = PjsipPhones.extension_of_channel(leg.name) or ""
             began = call.offered_at or call.started_at
@@ -182,7 +183,7 @@ class Adoption:
     def _settle_offers(self, memory: Memory, talking: set[str]) -> None:
         for row in memory.offers.values():
             if LEG + row.offer_id not in talking:
-                self._desk.lost(offer_of(row))
+                self._desk.lost(Offer.of(row))
 
     async def _look_again(self) -> None:
         """What ended while it was being adopted told nobody: Asterisk's list does."""

@@ -8,25 +8,25 @@ raised; reception ends the call in its one place.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Literal
 
 import structlog
 
 from pln_ivr.ari import Channel, Client
 from pln_ivr.calls.call import Call
+from pln_ivr.calls.partner import Partner, Partners
 from pln_ivr.calls.prompts import Prompts
 from pln_ivr.calls.room import Comfort, WaitingRoom
 from pln_ivr.errors import AriError, AriRefused, AriTimeout, AriUnavailable, Gone
-from pln_ivr.outcomes import OfferResult, Outcome, Reason, Result, Stage
-from pln_ivr.queues.desk import Desk, Offer
-from pln_ivr.queues.phones import Phones
-from pln_ivr.queues.ringing import Ring, RingTimes, agent_leg, ring
-from pln_ivr.recordings.files import Filed
-from pln_ivr.recordings.recorder import Recorder, recording_name, recording_uri
+from pln_ivr.outcomes import OfferResult, Outcome, Reason, Result, Stage, TalkEnd
+from pln_ivr.queues.conduct import Conduct
+from pln_ivr.queues.desk import Desk, Place
+from pln_ivr.queues.lines import Line, Returning
+from pln_ivr.queues.offer import Offer
+from pln_ivr.recordings.recorder import Recorder, recording_uri
 
 log = structlog.get_logger("pln_ivr.journey")
 
@@ -42,12 +42,14 @@ RETRY_SECONDS = 0.5
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """The settings that a journey needs."""
+    """Which line a call joins: by the number that was dialled, else `entry`."""
 
-    queue: str
-    ring: RingTimes
-    confirm_seconds: float
-    when_unconfirmed: Literal["bridge", "wait"]
+    entry: str
+    dialled: Mapping[str, str]
+
+    def queue(self, dialled: str) -> str:
+        """The queue for a call to this number."""
+        return self.dialled.get(dialled, self.entry)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +60,10 @@ class House:
     prompts: Prompts
     room: WaitingRoom
     desk: Desk
-    phones: Phones
+    partners: Partners
     recorder: Recorder
+    returning: Returning
+    conduct: Conduct
     tell: Callable[[Call], None]
     """Called when a call's story has grown: journal and metrics."""
 
@@ -85,9 +89,9 @@ class Journey:
     async def visit(self, talk: Talk | None = None) -> Outcome:
         """From the stage where the call stands, usually admission, to the conversation's end.
 
-        `talk` is the conversation that an adopted call is in. Returns the outcome if the
-        agent's side ended it. Raises Gone if the caller did, and AriError if Asterisk failed
-        us. Safe to cancel: the agent leg and the offer end with it.
+        `talk` is the conversation that an adopted call is in. Returns the outcome if our
+        side ended it. Raises Gone if the caller did, and AriError if Asterisk failed us. Safe
+        to cancel: the agent leg and the offer end with it.
         """
         try:
             async with self._caller.present():
@@ -100,6 +104,8 @@ class Journey:
             if self._ended:  # the caller followed while we cleared up after the agent's hang-up
                 return self._ended
             raise
+
+    # -- notice --------------------------------------------------------------------------
 
     async def _greet(self) -> None:
         """Answer and play the notice; all over again if the connection was lost meanwhile.
@@ -130,90 +136,93 @@ class Journey:
             await self._house.prompts.hush(self._caller)
             await self._house.ari.lease(self._caller.id, seconds)
 
+    # -- waiting -------------------------------------------------------------------------
+
     async def _find_agent(self) -> Outcome:
+        """Wait in the call's line, or in those that it overflows to."""
+        call, lines = self._call, self._house.desk.lines
+        line = lines.get(call.queue or "") or lines[self._rules.queue(call.dialled)]
+        self._take_place(line)
+        while True:
+            ended = await self._wait_in(line)
+            if isinstance(ended, Outcome):
+                return ended
+            if not line.overflow:
+                return await self._release(ended)
+            log.info("overflow", queue=line.name, to=line.overflow, reason=ended)
+            line = lines[line.overflow]
+
+    def _take_place(self, line: Line) -> None:
+        """Join the line; who was cut off a moment ago has the old place."""
+        call, now = self._call, datetime.now(UTC)
+        if call.queued_at is None:
+            call.queued_at = now
+            call.place_at = self._house.returning.place(call.caller, line.name, now)
+        call.place_at = call.place_at or call.queued_at
+
+    async def _wait_in(self, line: Line) -> Outcome | Reason:
+        """The outcome, or the reason why this line cannot serve the caller."""
         house, call = self._house, self._call
-        call.queue = call.queue or self._rules.queue
-        call.queued_at = call.queued_at or datetime.now(UTC)
+        call.queue = line.name
+        if house.desk.is_full(line):
+            return Reason.QUEUE_FULL
         self._enter(Stage.WAITING)
+        deadline = None
+        if line.longest_wait_seconds:
+            deadline = asyncio.get_running_loop().time() + line.longest_wait_seconds
         async with (
-            house.desk.join(call.id, call.queue, call.queued_at) as place,
-            house.room.comfort(self._caller, call.queue) as comfort,
+            house.desk.join(call.id, line, call.place_at or datetime.now(UTC)) as place,
+            house.room.comfort(self._caller, line, lambda: house.desk.standing(call.id)) as comfort,
         ):
             while True:
-                offer = await house.desk.next_offer(place)
+                offer = await self._next_offer(place, deadline)
+                if offer is None:
+                    return Reason.WAITED_TOO_LONG
                 outcome = await self._take(offer, comfort)
                 if outcome:
                     return outcome
                 self._enter(Stage.WAITING)
 
+    async def _next_offer(self, place: Place, deadline: float | None) -> Offer | None:
+        try:
+            async with asyncio.timeout_at(deadline):
+                return await self._house.desk.next_offer(place)
+        except TimeoutError:
+            return None
+
+    async def _release(self, reason: Reason) -> Outcome:
+        """Nobody can serve this caller: say so and let go."""
+        await self._house.prompts.play(self._caller, "all-busy")
+        return Outcome(Result.RELEASED, reason)
+
+    # -- ringing and talking ---------------------------------------------------------------
+
     async def _take(self, offer: Offer, comfort: Comfort) -> Outcome | None:
         """Ring the agent and talk; None if it came to nothing and the caller waits on."""
-        call = self._call
+        call, partners = self._call, self._house.partners
         call.agent, call.offered_at = offer.agent, offer.offered_at
         self._enter(Stage.RINGING)
-        name = self._house.recorder.begin(recording_name(call.id, offer.id, offer.offered_at))
-        result = OfferResult.CALLER_GONE
-        talked = False
-        try:
-            async with agent_leg(self._house.ari, offer) as leg:
-                rung = await ring(
-                    self._house.ari,
-                    self._house.phones,
-                    offer,
-                    leg,
-                    Ring(self._caller, call.caller, name),
-                    self._rules.ring,
-                )
-                if rung is not OfferResult.ANSWERED:
-                    result = rung
+        async with partners.bind(call, self._caller, offer) as partner:
+            if not await partners.ring(partner, self._caller, call.caller):
+                return None
+            async with self._bridge() as bridge:
+                if not await self._join(partner.leg, bridge, comfort):
+                    partner.result = OfferResult.FAILED
                     return None
-                if not await self._recording_runs(name):
-                    result = OfferResult.FAILED
-                    return None
-                async with self._bridge() as bridge:
-                    if not await self._join(leg, bridge, comfort):
-                        result = OfferResult.FAILED
-                        return None
-                    talked, result = True, rung
-                    self._house.desk.begin_talking(offer)
-                    return await self._talk(leg, name)
-        except BaseException:  # a shutdown and a bug are not the caller's doing either
-            if not self._caller.gone and not talked:
-                result = OfferResult.FAILED
-            raise
-        finally:
-            self._house.desk.settle(offer, result)
-            if talked:
-                self._file(name)
-            else:
-                self._house.recorder.discard(name)
+                partners.begin_talking(partner)
+                return await self._talk(partner)
 
     async def _talk_on(self, talk: Talk) -> Outcome:
         """The conversation that an earlier run of the program began."""
-        call, offer = self._call, talk.offer
+        call, offer, partners = self._call, talk.offer, self._house.partners
+        offer.talking_at = offer.talking_at or call.talking_at or datetime.now(UTC)
         self._house.desk.adopt(offer)
-        self._house.recorder.resume(talk.recording)
-        try:
-            async with agent_leg(self._house.ari, offer) as leg, self._bridge(there=True):
-                call.agent = offer.agent
-                return await self._talk(leg, talk.recording)
-        finally:
-            self._house.desk.settle(offer, OfferResult.ANSWERED)
-            self._file(talk.recording)
-
-    def _file(self, recording: str) -> None:
-        if not recording:
-            return
-        began = self._call.talking_at
-        seconds = (datetime.now(UTC) - began).total_seconds() if began else 0.0
-        self._house.recorder.finish(recording, seconds, self._filed)
-
-    async def _recording_runs(self, name: str) -> bool:
-        """Whether the two may talk: the recording runs, or the policy is to talk all the same."""
-        if await self._house.recorder.confirm(name, self._rules.confirm_seconds):
-            return True
-        log.error("recording_unconfirmed", policy=self._rules.when_unconfirmed)
-        return self._rules.when_unconfirmed == "bridge"
+        async with (
+            partners.bind(call, self._caller, offer, talk.recording) as partner,
+            self._bridge(there=True),
+        ):
+            call.agent = offer.agent
+            return await self._talk(partner)
 
     @asynccontextmanager
     async def _bridge(self, there: bool = False) -> AsyncIterator[str]:
@@ -243,9 +252,10 @@ class Journey:
             return False
         return True
 
-    async def _talk(self, leg: Channel, recording: str) -> Outcome:
-        self._call.talking_at = self._call.talking_at or datetime.now(UTC)
-        self._call.recording = recording_uri(recording) if recording else None
+    async def _talk(self, partner: Partner) -> Outcome:
+        call, leg, recording = self._call, partner.leg, partner.recording
+        call.talking_at = call.talking_at or datetime.now(UTC)
+        call.recording = recording_uri(recording) if recording else None
         self._enter(Stage.TALKING)
         try:
             tie, caller = self._house.ari.tie, self._caller
@@ -255,17 +265,17 @@ class Journey:
         hangup = await leg.until_gone()
         if hangup.lost:
             self._ended = Outcome(Result.FAILED, Reason.PBX)
+            partner.talk_end = TalkEnd.FAILED
         elif hangup.unseen:
             self._ended = Outcome(Result.ANSWERED, Reason.UNSEEN)
+            partner.talk_end = TalkEnd.UNSEEN
         elif hangup.media_lost:
             self._ended = Outcome(Result.ANSWERED, Reason.MEDIA_LOST)
+            partner.talk_end = TalkEnd.MEDIA_LOST
         else:
             self._ended = Outcome(Result.ANSWERED, Reason.AGENT_HUNG_UP)
+            partner.talk_end = TalkEnd.AGENT_HUNG_UP
         return self._ended
-
-    def _filed(self, filed: Filed) -> None:
-        self._call.recording_seconds = filed.seconds
-        self._house.tell(self._call)
 
     def _enter(self, stage: Stage) -> None:
         self._call.stage = stage

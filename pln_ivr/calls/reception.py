@@ -36,6 +36,16 @@ DESTROYED_SECONDS = 2.0
 GONE_SECONDS = 0.5
 """How long the event may lag behind the answer that a channel is gone."""
 
+CUT_OFF = frozenset(
+    {
+        Outcome(Result.ABANDONED, Reason.IN_WAITING),
+        Outcome(Result.ABANDONED, Reason.IN_RINGING),
+        Outcome(Result.ANSWERED, Reason.MEDIA_LOST),
+        Outcome(Result.FAILED, Reason.PBX),
+    }
+)
+"""Ends after which a caller has not got what they waited for."""
+
 EARLY_CALLS = 5000
 """Arrivals kept while the house is being counted: some seconds of a storm."""
 
@@ -372,6 +382,7 @@ class Reception:
                 await self._hang_up(caller)
         finally:
             self._tell_end(call, outcome)
+            self._keep_place(call, outcome)
             log.info(
                 "call_ended",
                 outcome=outcome.result,
@@ -419,6 +430,12 @@ class Reception:
             await self._house.prompts.play(caller, "apology")
         except AriError as error:
             log.info("apology_not_heard", error=str(error))
+
+    def _keep_place(self, call: Call, outcome: Outcome) -> None:
+        """Who was cut off may dial again at once, and has the old place."""
+        if call.place_at and call.queue and outcome in CUT_OFF:
+            now = datetime.now(UTC)
+            self._house.returning.remember(call.caller, call.queue, call.place_at, now)
 
     def _tell_end(self, call: Call, outcome: Outcome) -> None:
         call.outcome, call.ended_at, call.stage = outcome, datetime.now(UTC), Stage.ENDED

@@ -52,7 +52,7 @@ def test_caller_hangs_up_while_waiting(make_world: Callable[..., World]) -> None
     for row in (told, music):
         assert (row.outcome, row.reason) == (Result.ABANDONED, Reason.IN_WAITING)
         assert row.notice_heard_at
-        assert row.queue == "umum"
+        assert row.queue == "gangguan"
     assert ear.packets > 50 * 18
     assert len(set(ear.heard[-160 * 100 :])) > 10, "the music is silence"
     world.settled()

@@ -147,7 +147,7 @@ class World:
         self.roster.write_text(
             "\n".join(
                 f'[[agents]]\nextension = "{extension}"\nname = "Agen {extension}"\n'
-                f'queues = ["umum"]\nsecret = "{SECRET}"\n'
+                f'skills = ["gangguan"]\nsecret = "{SECRET}"\n'
                 for extension in extensions
             )
         )

@@ -33,7 +33,7 @@ def row(**changes: Any) -> CallRow:
         answered_at=BEGAN,
         notice_heard_at=BEGAN + timedelta(seconds=9),
         queued_at=BEGAN + timedelta(seconds=9),
-        queue="umum",
+        queue="gangguan",
     )
     return dataclasses.replace(made, **changes)
 
@@ -56,7 +56,7 @@ def offer(**changes: Any) -> OfferRow:
         call_id=CALL,
         sequence=1,
         node=NODE,
-        queue="umum",
+        queue="gangguan",
         agent="101",
         offered_at=BEGAN + timedelta(seconds=20),
     )
@@ -115,7 +115,7 @@ def conversation(w: World) -> None:
 def in_line(w: World) -> None:
     """A caller hears music, and no agent is ready."""
     nobody_ready(w)
-    caller(w.fake, "wait-umum")
+    caller(w.fake, "wait-gangguan")
 
 
 def nobody_ready(w: World) -> None:

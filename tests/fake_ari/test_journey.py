@@ -175,7 +175,7 @@ def _both_missed(w: World) -> bool:
 
 def _in_room(w: World) -> bool:
     """The caller hears music, and we know it."""
-    return w.ari.follows(CALLER) and w.ari.channel(CALLER).bridge_id == "wait-umum"
+    return w.ari.follows(CALLER) and w.ari.channel(CALLER).bridge_id == "wait-gangguan"
 
 
 def _far_ends(w: World) -> set[str]:

@@ -137,7 +137,7 @@ async def test_without_a_recording_the_caller_waits_on_if_so_configured(tmp_path
         assert not w.asked("POST", "bridges/talk-")
         await eventually(lambda: w.stage == "waiting", "the line again")
         assert w.app.seats.in_use == 1
-        assert w.app.desk.waiting() == {"umum": 1}
+        assert w.app.desk.waiting() == {"gangguan": 1}
         w.fake.hang_up(CALLER)
         row = await w.nothing_left()
         assert (row.outcome, row.reason) == (Result.ABANDONED, Reason.IN_WAITING)

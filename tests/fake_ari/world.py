@@ -36,13 +36,13 @@ ROSTER = """
 [[agents]]
 extension = "101"
 name = "Siti"
-queues = ["umum"]
+queues = ["gangguan"]
 secret = "only-a-test"
 
 [[agents]]
 extension = "102"
 name = "Budi"
-queues = ["umum"]
+queues = ["gangguan"]
 secret = "only-a-test"
 """
 

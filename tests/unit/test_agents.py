@@ -11,7 +11,7 @@ from pln_ivr.queues.agents import Agent, Agents, AgentState
 from pln_ivr.queues.roster import Roster, RosterEntry
 
 
-def roster(*extensions: str, queue: str = "umum") -> Roster:
+def roster(*extensions: str, queue: str = "gangguan") -> Roster:
     return {
         extension: RosterEntry(extension, f"Agent {extension}", frozenset({queue}), "s" * 8)
         for extension in extensions

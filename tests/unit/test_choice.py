@@ -10,13 +10,13 @@ from hypothesis import strategies as st
 from pln_ivr.queues.choice import FreeAgent, Match, Waiting, choose
 
 NOON = datetime(2026, 8, 4, 12, tzinfo=UTC)
-QUEUES = ["umum", "gangguan", "tagihan"]
+QUEUES = ["gangguan", "gangguan", "tagihan"]
 EXTENSIONS = [str(n) for n in range(101, 107)]
 
 
 def waiting(
     call_id: str,
-    queue: str = "umum",
+    queue: str = "gangguan",
     since: int = 0,
     priority: int = 0,
     avoid: frozenset[str] = frozenset(),
@@ -26,7 +26,7 @@ def waiting(
 
 
 def free(extension: str, *queues: str, idle_since: float = 0.0) -> FreeAgent:
-    return FreeAgent(extension, frozenset(queues or ["umum"]), idle_since)
+    return FreeAgent(extension, frozenset(queues or ["gangguan"]), idle_since)
 
 
 LINES = st.lists(
@@ -142,7 +142,7 @@ def test_a_call_is_not_offered_to_who_just_missed_it_but_another_is() -> None:
 
 def test_only_agents_of_the_queue_are_chosen() -> None:
     line = [waiting("a", queue="tagihan")]
-    assert choose(line, [free("101", "umum", "gangguan")]) == []
+    assert choose(line, [free("101", "gangguan", "gangguan")]) == []
     assert pairs(choose(line, [free("101"), free("102", "tagihan")])) == {"a": "102"}
 
 

@@ -95,7 +95,7 @@ def journal(tmp_path_factory: pytest.TempPathFactory) -> Path:
             stage=Stage.ENDED,
             started_at=NOON + timedelta(minutes=n),
             ended_at=NOON + timedelta(minutes=n, seconds=30),
-            queue="umum",
+            queue="gangguan",
             agent="101",
             outcome=Result.ANSWERED,
             reason=Reason.AGENT_HUNG_UP,

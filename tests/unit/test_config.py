@@ -146,7 +146,7 @@ def test_a_whole_section_in_the_environment_that_is_no_section(
 
 def test_an_entry_queue_that_does_not_exist(file: Path) -> None:
     assert fault(file, "[queues]\nentry='tagihan'") == [
-        "queues.entry: there is no queue 'tagihan'; queues.names has: umum"
+        "queues.entry: there is no queue 'tagihan'; queues.names has: gangguan"
     ]
 
 

@@ -44,7 +44,7 @@ class House:
             loop.time,
         )
         self.agents.apply(
-            {e: RosterEntry(e, "Agent", frozenset({"umum"}), "secret") for e in extensions}
+            {e: RosterEntry(e, "Agent", frozenset({"gangguan"}), "secret") for e in extensions}
         )
         for extension in extensions:
             self.agents.set_reachable(extension, True)
@@ -83,11 +83,11 @@ async def house(*extensions: str, pauses: Pauses | None = None) -> AsyncIterator
 
 async def test_a_waiting_call_gets_the_agent_and_gives_her_back() -> None:
     async with house("101") as h:
-        async with h.desk.join("call", "umum", datetime.now(UTC)) as place:
+        async with h.desk.join("call", "gangguan", datetime.now(UTC)) as place:
             offer = await asyncio.wait_for(h.desk.next_offer(place), SOON)
-            assert (offer.agent, offer.call_id, offer.queue) == ("101", "call", "umum")
+            assert (offer.agent, offer.call_id, offer.queue) == ("101", "call", "gangguan")
             assert h.states() == {AgentState.OFFERED: 1}
-            assert h.desk.waiting() == {"umum": 1}
+            assert h.desk.waiting() == {"gangguan": 1}
             h.desk.begin_talking(offer)
             assert h.states() == {AgentState.TALKING: 1}
             h.desk.settle(offer, OfferResult.ANSWERED)
@@ -97,10 +97,10 @@ async def test_a_waiting_call_gets_the_agent_and_gives_her_back() -> None:
 
 
 async def test_an_agent_who_comes_later_is_offered_at_once() -> None:
-    async with house() as h, h.desk.join("call", "umum", datetime.now(UTC)) as place:
+    async with house() as h, h.desk.join("call", "gangguan", datetime.now(UTC)) as place:
         waiting = asyncio.create_task(h.desk.next_offer(place))
         await asyncio.sleep(0)
-        h.agents.apply({"101": RosterEntry("101", "A", frozenset({"umum"}), "s")})
+        h.agents.apply({"101": RosterEntry("101", "A", frozenset({"gangguan"}), "s")})
         h.agents.set_reachable("101", True)
         h.agents.wish("101", True, "*11")
         offer = await asyncio.wait_for(waiting, SOON)
@@ -111,7 +111,7 @@ async def test_a_change_that_nobody_told_is_noticed_all_the_same(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(desk_module, "LOOK_AGAIN_SECONDS", 0.01)
-    async with house("101") as h, h.desk.join("call", "umum", datetime.now(UTC)) as place:
+    async with house("101") as h, h.desk.join("call", "gangguan", datetime.now(UTC)) as place:
         h.agents.set_reachable("101", False)
         waiting = asyncio.create_task(h.desk.next_offer(place))
         for _ in range(5):
@@ -123,10 +123,10 @@ async def test_a_change_that_nobody_told_is_noticed_all_the_same(
 
 async def test_a_call_keeps_its_place_after_a_missed_offer_and_goes_to_another_agent() -> None:
     async with house("101", "102", pauses=Pauses(same_call=3600.0)) as h:
-        async with h.desk.join("first", "umum", datetime.now(UTC)) as first:
+        async with h.desk.join("first", "gangguan", datetime.now(UTC)) as first:
             offer = await asyncio.wait_for(h.desk.next_offer(first), SOON)
             h.agents.wish("102", False, "*12")
-            async with h.desk.join("second", "umum", datetime.now(UTC)) as second:
+            async with h.desk.join("second", "gangguan", datetime.now(UTC)) as second:
                 h.desk.settle(offer, OfferResult.MISSED)
                 waiting = asyncio.create_task(h.desk.next_offer(first))
                 other = await asyncio.wait_for(h.desk.next_offer(second), SOON)
@@ -154,7 +154,7 @@ async def test_only_a_phone_that_could_not_ring_is_spared_for_a_while(
     result: OfferResult, spared: bool
 ) -> None:
     async with house("101", pauses=Pauses(unreachable=3600.0, same_call=0.0)) as h:
-        async with h.desk.join("call", "umum", datetime.now(UTC)) as place:
+        async with h.desk.join("call", "gangguan", datetime.now(UTC)) as place:
             h.desk.settle(await asyncio.wait_for(h.desk.next_offer(place), SOON), result)
         agent = h.agents.get("101")
         assert agent
@@ -166,7 +166,7 @@ async def test_a_caller_who_leaves_as_the_offer_arrives_gives_it_back(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     async with house("101") as h:
-        async with h.desk.join("call", "umum", datetime.now(UTC)) as place:
+        async with h.desk.join("call", "gangguan", datetime.now(UTC)) as place:
             waiting = asyncio.create_task(h.desk.next_offer(place))
             put = place.offers.put_nowait
 
@@ -200,7 +200,7 @@ class Slow(LocalReservations):
 async def test_a_caller_who_leaves_while_an_offer_is_being_made_gives_it_back() -> None:
     async with house("101") as h:
         h.reservations = slow = Slow(h.agents)
-        async with h.desk.join("call", "umum", datetime.now(UTC)) as place:
+        async with h.desk.join("call", "gangguan", datetime.now(UTC)) as place:
             waiting = asyncio.create_task(h.desk.next_offer(place))
             await asyncio.wait_for(slow.bound.wait(), SOON)
             waiting.cancel()
@@ -214,7 +214,7 @@ async def test_a_caller_who_leaves_while_an_offer_is_being_made_gives_it_back() 
 async def test_who_waits_no_more_but_has_not_left_is_not_given_an_offer_to_keep() -> None:
     async with house("101") as h:
         h.reservations = slow = Slow(h.agents)
-        async with h.desk.join("call", "umum", datetime.now(UTC)) as place:
+        async with h.desk.join("call", "gangguan", datetime.now(UTC)) as place:
             waiting = asyncio.create_task(h.desk.next_offer(place))
             await asyncio.wait_for(slow.bound.wait(), SOON)
             waiting.cancel()
@@ -229,7 +229,7 @@ async def test_a_call_that_leaves_and_the_next_of_the_same_place_do_not_mix() ->
     """The caller gave up waiting for this offer and asked again: the offer is not lost."""
     async with house("101") as h:
         h.reservations = slow = Slow(h.agents)
-        async with h.desk.join("call", "umum", datetime.now(UTC)) as place:
+        async with h.desk.join("call", "gangguan", datetime.now(UTC)) as place:
             waiting = asyncio.create_task(h.desk.next_offer(place))
             await asyncio.wait_for(slow.bound.wait(), SOON)
             waiting.cancel()
@@ -279,7 +279,7 @@ class Hostile:
 
 async def caller(h: House, name: str, dice: random.Random) -> str:
     """Waits, talks or misses, gives up now and then; returns how it ended."""
-    async with h.desk.join(name, "umum", datetime.now(UTC), priority=dice.randrange(2)) as place:
+    async with h.desk.join(name, "gangguan", datetime.now(UTC), priority=dice.randrange(2)) as place:
         while True:
             patience = 0.001 if dice.random() < 0.2 else SOON
             try:
@@ -336,7 +336,7 @@ async def test_reservations_that_hang_are_given_up_in_bounded_time(
 
     async with house("101") as h:
         h.reservations = HangsTwice(h.agents)
-        async with h.desk.join("call", "umum", datetime.now(UTC)) as place:
+        async with h.desk.join("call", "gangguan", datetime.now(UTC)) as place:
             offer = await asyncio.wait_for(h.desk.next_offer(place), SOON)
             h.desk.settle(offer, OfferResult.ANSWERED)
         h.settled_once()

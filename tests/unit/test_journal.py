@@ -79,7 +79,7 @@ def offer(offer_id: str, call_id: str = "c1", **changes: Any) -> OfferRow:
         call_id=call_id,
         sequence=1,
         node="pln-1",
-        queue="umum",
+        queue="gangguan",
         agent="101",
         offered_at=NOON,
     )
@@ -122,7 +122,7 @@ async def test_round_trip(url: str) -> None:
         offered_at=later,
         talking_at=later,
         ended_at=later.astimezone(jakarta),
-        queue="umum",
+        queue="gangguan",
         agent="101",
         recording="2026/11/23/c1/c1.raw",
         recording_seconds=61.25,

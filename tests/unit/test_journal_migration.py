@@ -57,7 +57,7 @@ def old(url: str) -> Iterator[sqlite3.Connection]:
         )
         database.execute(
             "INSERT INTO offers (offer_id, call_id, sequence, node, queue, agent, offered_at)"
-            " VALUES ('o1', 'c2', 1, 'pln-1', 'umum', '101', ?)",
+            " VALUES ('o1', 'c2', 1, 'pln-1', 'gangguan', '101', ?)",
             (noon,),
         )
         database.execute(

@@ -52,7 +52,7 @@ def caller() -> Channel:
 
 
 def comfort(room: SlowRoom, prompts: NoPrompts, caller: Channel) -> Comfort:
-    return Comfort(cast(WaitingRoom, room), cast(Prompts, prompts), caller, "umum")
+    return Comfort(cast(WaitingRoom, room), cast(Prompts, prompts), caller, "gangguan")
 
 
 async def test_stopping_waits_for_the_request_under_way_even_if_stopped_twice(

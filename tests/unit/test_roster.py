@@ -14,19 +14,19 @@ GOOD = """
 [[agents]]
 extension = "101"
 name = " Siti Rahma "
-queues = ["umum", "gangguan"]
+skills = ["gangguan", "gangguan"]
 secret = "a good secret"
 
 [[agents]]
 extension = "102"
 name = "Budi"
-queues = ["umum"]
+skills = ["gangguan"]
 digest = "0123456789abcdef0123456789abcdef"
 """
 ONE = {
     "extension": '"101"',
     "name": '"Siti"',
-    "queues": '["umum"]',
+    "queues": '["gangguan"]',
     "secret": '"a good secret"',
 }
 
@@ -38,7 +38,7 @@ def path(tmp_path: Path) -> Path:
 
 def load(path: Path, text: str) -> Roster:
     path.write_text(text)
-    return load_roster(path, ["umum", "gangguan"])
+    return load_roster(path, ["gangguan", "gangguan"])
 
 
 def entry(**changes: str | None) -> str:
@@ -58,7 +58,7 @@ def test_a_good_roster(path: Path) -> None:
     roster = load(path, GOOD)
     assert list(roster) == ["101", "102"]
     assert roster["101"].name == "Siti Rahma"
-    assert roster["101"].queues == {"umum", "gangguan"}
+    assert roster["101"].queues == {"gangguan", "gangguan"}
     assert (roster["101"].secret, roster["101"].digest) == ("a good secret", "")
     assert roster["102"].digest == "0123456789abcdef0123456789abcdef"
 
@@ -89,9 +89,9 @@ def test_an_empty_roster_is_a_roster(path: Path) -> None:
         ({"name": "5"}, "name must be the agent's name"),
         ({"queues": None}, "queues must be a list of queue names"),
         ({"queues": "[]"}, "queues must be a list of queue names"),
-        ({"queues": '"umum"'}, "queues must be a list of queue names"),
+        ({"queues": '"gangguan"'}, "queues must be a list of queue names"),
         ({"queues": "[1]"}, "queues must be a list of queue names"),
-        ({"queues": '["umun"]'}, "no queue umun; there are: gangguan, umum"),
+        ({"queues": '["umun"]'}, "no queue umun; there are: gangguan, gangguan"),
         ({"secret": None}, "give either secret or digest"),
         ({"digest": '"0123456789abcdef0123456789abcdef"'}, "give either secret or digest"),
         ({"secret": '"short"'}, "secret must be a string of at least 8 characters"),
@@ -142,12 +142,12 @@ def test_not_toml(path: Path) -> None:
 def test_not_text(path: Path) -> None:
     path.write_bytes(b"\xff\xfe\x00")
     with pytest.raises(RosterError, match="cannot be read"):
-        load_roster(path, ["umum"])
+        load_roster(path, ["gangguan"])
 
 
 def test_no_file_or_a_folder(path: Path) -> None:
     with pytest.raises(ConfigError, match=r"no such file; agents\.roster must name the roster"):
-        load_roster(path, ["umum"])
+        load_roster(path, ["gangguan"])
     os.mkdir(path)
     with pytest.raises(RosterError, match=f"{path}: cannot be read"):
-        load_roster(path, ["umum"])
+        load_roster(path, ["gangguan"])

@@ -75,13 +75,13 @@ def test_a_conversation_and_who_is_in_it() -> None:
         listed("agent-o1", "pln_ivr,agent,x", "agent-answered", PHONE),
         listed("waiting", "pln_ivr,call,123"),
     ]
-    bridges = [bridged("talk-call-1", "caller", "agent-o1"), bridged("wait-umum", "waiting")]
+    bridges = [bridged("talk-call-1", "caller", "agent-o1"), bridged("wait-gangguan", "waiting")]
     sight = Sight.of(APP, channels, bridges)
     assert sight.talks == {"talk-call-1": ("caller", "agent-o1")}
     assert sight.bridge_of == {
         "caller": "talk-call-1",
         "agent-o1": "talk-call-1",
-        "waiting": "wait-umum",
+        "waiting": "wait-gangguan",
     }
     assert sight.partner("caller") == "agent-o1"
     assert sight.partner("waiting") is None
@@ -115,7 +115,7 @@ CHANNELS = st.builds(
 )
 BRIDGES = st.builds(
     lambda name, members: bridged(name, *members),
-    st.sampled_from(["talk-1", "talk-2", "wait-umum", "x"]),
+    st.sampled_from(["talk-1", "talk-2", "wait-gangguan", "x"]),
     st.lists(st.sampled_from(["a", "b", "agent-1", "zz"]), max_size=3),
 )
 
