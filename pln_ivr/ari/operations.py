@@ -102,6 +102,29 @@ class Operations(ABC):
         query = {"variable": "CHANNEL(hangup_handler_push)", "value": f"peer-left,s,1({peer_id})"}
         await self._hand_over(Request("POST", f"channels/{quote(channel_id)}/variable", query))
 
+    async def detect_talking(self, channel_id: str, silence_ms: int, threshold: int) -> None:
+        """Have ChannelTalkingStarted and ChannelTalkingFinished told of what the channel's party
+        says: finished after `silence_ms` of silence, which is what is below `threshold` (mean
+        magnitude of the samples; func_talkdetect.c)."""
+        query = {"variable": "TALK_DETECT(set)", "value": f"{silence_ms},{threshold}"}
+        await self._hand_over(Request("POST", f"channels/{quote(channel_id)}/variable", query))
+
+    async def snoop(self, channel_id: str, snoop_id: str, *, spy: str, whisper: str) -> None:
+        """Make a channel that hears another one (`spy`: none, in, out, both) and is heard by it
+        (`whisper`). It comes into the application at once and ends with the channel."""
+        path = f"channels/{quote(channel_id)}/snoop/{quote(snoop_id)}"
+        query = {"app": self.app, "spy": spy, "whisper": whisper, "appArgs": "snoop"}
+        await self._wait(Request("POST", path, query))
+
+    async def start_channel_music(self, channel_id: str, music_class: str) -> None:
+        """Have one channel hear music on hold, whatever bridge it is in."""
+        query = {"mohClass": music_class}
+        await self._hand_over(Request("POST", f"channels/{quote(channel_id)}/moh", query))
+
+    async def stop_channel_music(self, channel_id: str) -> None:
+        """End that music."""
+        await self._hand_over(Request("DELETE", f"channels/{quote(channel_id)}/moh", {}))
+
     async def play(self, channel_id: str, media: str, playback_id: str) -> None:
         """Start a prompt. It ends with PlaybackFinished, or without a word if the channel does."""
         path = f"channels/{quote(channel_id)}/play/{quote(playback_id)}"
