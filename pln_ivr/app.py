@@ -20,6 +20,10 @@ from pln_ivr.calls.adoption import Adoption, Memory, close_fallback, open_fallba
 from pln_ivr.calls.call import Call
 from pln_ivr.calls.codes import AgentCodes, Words
 from pln_ivr.calls.completion import Completion, Sources
+from pln_ivr.calls.conversation import Conversations, Means
+from pln_ivr.calls.flags import Flags
+from pln_ivr.calls.floor import Floor, Keys
+from pln_ivr.calls.guests import Guests
 from pln_ivr.calls.journey import House, Rules
 from pln_ivr.calls.partner import Partners
 from pln_ivr.calls.prompts import Prompts
@@ -29,7 +33,15 @@ from pln_ivr.calls.upkeep import Upkeep
 from pln_ivr.config import Queues, Settings
 from pln_ivr.errors import AriError, ConfigError, JournalError
 from pln_ivr.figures import show
-from pln_ivr.journal import AgentStateRow, CallRow, IncidentRow, JournalReader, JournalWriter
+from pln_ivr.journal import (
+    AgentStateRow,
+    CallRow,
+    FlagRow,
+    IncidentRow,
+    JournalReader,
+    JournalWriter,
+    SupervisionRow,
+)
 from pln_ivr.metrics import Metrics
 from pln_ivr.outcomes import Outcome
 from pln_ivr.queues.agents import Agent, Agents, Wish
@@ -108,14 +120,25 @@ class App:
         )
         music = {name: queue.music for name, queue in settings.queues.names.items()}
         self.room = WaitingRoom(ari, prompts, music)
-        self.codes = AgentCodes(
+        words = Words(settings.agents.pauses, settings.agents.dispositions)
+        self.codes = AgentCodes(ari, prompts, self.agents, self.desk, words)
+        self.conduct = Conduct(settings.node.name, self._incident)
+        self.talks = Conversations()
+        self.flags = Flags(settings.node.name, self)
+        self.partners = self._build_partners()
+        self.guests = Guests(
+            ari, self.partners, self.agents, settings.node.name, self, self.flags.helped
+        )
+        self.floor = Floor(
             ari,
-            prompts,
             self.agents,
             self.desk,
-            Words(settings.agents.pauses, settings.agents.dispositions),
+            self.talks,
+            self.guests,
+            self.flags,
+            Keys(words, digits_of(settings.queues)),
+            settings.agents.flag_rings_supervisors,
         )
-        self.conduct = Conduct(settings.node.name, self._incident)
         self.reception = self._build_reception(prompts, incarnation)
         self.adoption = Adoption(
             ari, self.reception, self.desk, prompts, self._remember, self.phone_watch.busy
@@ -147,10 +170,12 @@ class App:
                 prompts=prompts,
                 room=self.room,
                 desk=self.desk,
-                partners=self._build_partners(),
+                partners=self.partners,
                 recorder=self.recorder,
                 returning=Returning(settings.queues.resume_seconds),
-                conduct=self.conduct,
+                means=Means(
+                    ari, self.desk, self.conduct, self.talks, self.floor.keyed, self.floor.over
+                ),
                 tell=self._tell_call,
             ),
             Rules(settings.queues.entry, settings.queues.dialled),
@@ -269,6 +294,26 @@ class App:
         talked = (ended_at - talking_at).total_seconds() if talking_at else None
         self._metrics.call_ended(outcome, waited, talked)
 
+    def flag(self, row: FlagRow) -> None:
+        """See calls.flags.Teller."""
+        self.journal.write(row)
+        if row.helped_at and row.result is None:
+            self._metrics.flag_helped((row.helped_at - row.raised_at).total_seconds())
+        if row.result:
+            self._metrics.flag_ended(row.result)
+        log.info("white_flag", flag_id=row.flag_id, agent=row.agent, result=row.result)
+
+    def supervision(self, row: SupervisionRow) -> None:
+        """See calls.guests.Teller."""
+        self.journal.write(row)
+        log.info(
+            "supervision",
+            call_id=row.call_id,
+            supervisor=row.supervisor,
+            mode=row.mode,
+            ended=row.ended_at is not None,
+        )
+
     def _remember(self, channel_ids: list[str]) -> Memory:
         settings = self._settings
         return Memory.read(settings.journal.url, settings.node.name, channel_ids)
@@ -370,6 +415,11 @@ class App:
             "disk": not self._refused_for_disk(),
             "admitting": not self.reception.draining,
         }
+
+
+def digits_of(queues: Queues) -> dict[str, str]:
+    """The queues that can be keyed, by their digit."""
+    return {queue.digit: name for name, queue in queues.names.items() if queue.digit}
 
 
 def lines_of(queues: Queues) -> dict[str, Line]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import tomllib
+from collections import Counter
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -114,6 +115,8 @@ class Queue(Section):
 
     skills: tuple[Name, ...] = ()
     """What an agent must be able to do to be offered its calls; none: the queue's own name."""
+    digit: Digit | Literal[""] = ""
+    """Keyed by an agent who sends a caller on to it."""
     priority: Annotated[int, Field(ge=0, le=9)] = 0
     """Its calls go before those of a queue of lower priority, see queues.ageing_seconds."""
     length: Annotated[int, Field(ge=0)] = 0
@@ -136,10 +139,10 @@ class Queue(Section):
 def _default_queues() -> dict[str, Queue]:
     """Outage, billing, new connection, complaints."""
     return {
-        "gangguan": Queue(priority=2),
-        "tagihan": Queue(),
-        "pasang-baru": Queue(),
-        "keluhan": Queue(priority=1),
+        "gangguan": Queue(digit="1", priority=2),
+        "tagihan": Queue(digit="2"),
+        "pasang-baru": Queue(digit="3"),
+        "keluhan": Queue(digit="4", priority=1),
     }
 
 
@@ -190,6 +193,8 @@ class Agents(Section):
     """Reasons of a pause by the digit keyed after *12."""
     dispositions: dict[Digit, Name] = {"1": "selesai", "2": "tindak-lanjut", "3": "salah-sambung"}
     """What a conversation came to, by the digit keyed after *13."""
+    flag_rings_supervisors: bool = False
+    """Whether a white flag rings the free supervisors' phones, one after the other."""
     codec: Literal["alaw", "ulaw"] = "alaw"
     """Preferred at the agents' phones; the trunk's own, so that nothing is transcoded."""
 
@@ -311,6 +316,8 @@ def _queue_faults(queues: Queues) -> list[str]:
         for key, name in named.items()
         if name not in queues.names
     ]
+    digits = Counter(queue.digit for queue in queues.names.values() if queue.digit)
+    faults += [f"queues: digit {digit} stands {n} times" for digit, n in digits.items() if n > 1]
     return faults or [
         f"queues.names.{name}.overflow: leads back to {name!r}; end the chain somewhere"
         for name in queues.names

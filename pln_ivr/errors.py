@@ -6,6 +6,7 @@
     ├── PromptError          a prompt's text or audio is missing or unusable; names the file
     ├── JournalError         the journal cannot be opened; names the setting
     ├── RecordingError       a recording could not be confirmed, finished or filed
+    ├── OrderRefused         what an agent or supervisor wants cannot be done now; says why
     └── AriError             what goes wrong between us and Asterisk
         ├── AriUnavailable   no connection to Asterisk, or the request was cut off
         ├── AriTimeout       Asterisk did not answer, or an awaited event did not come, in time
@@ -16,6 +17,8 @@ The text of each error is one line for a person; a user's mistake never shows a 
 """
 
 from __future__ import annotations
+
+from enum import StrEnum
 
 
 class PlnIvrError(Exception):
@@ -40,6 +43,22 @@ class JournalError(PlnIvrError):
 
 class RecordingError(PlnIvrError):
     """A recording could not be confirmed, finished or filed."""
+
+
+class RefusalKind(StrEnum):
+    """Why an order is refused."""
+
+    NOT_FOUND = "not_found"  # there is no such agent, call or flag
+    CONFLICT = "conflict"  # not in the state that things are in
+    INVALID = "invalid"  # never: what is asked for makes no sense
+
+
+class OrderRefused(PlnIvrError):
+    """What an agent or a supervisor wants cannot be done. The text says why, in one line."""
+
+    def __init__(self, kind: RefusalKind, text: str) -> None:
+        super().__init__(text)
+        self.kind = kind
 
 
 class AriError(PlnIvrError):

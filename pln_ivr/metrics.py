@@ -20,7 +20,7 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.process_collector import ProcessCollector
 from prometheus_client.registry import Collector
 
-from pln_ivr.outcomes import REASONS, IncidentKind, OfferResult, Outcome
+from pln_ivr.outcomes import REASONS, FlagResult, IncidentKind, OfferResult, Outcome
 
 _WAIT_BUCKETS = (1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1800)
 _OFFER_BUCKETS = (0.5, 1, 2, 4, 6, 8, 10, 11, 12, 15, 20, 30)
@@ -97,6 +97,17 @@ class Metrics:
         )
         for kind in IncidentKind:
             self._incidents.labels(kind)
+        self._flags = Counter(
+            "pln_ivr_white_flags", "White flags that came down", ["result"], registry=registry
+        )
+        for flag_result in FlagResult:
+            self._flags.labels(flag_result)
+        self._help = Histogram(
+            "pln_ivr_white_flag_help_seconds",
+            "From a white flag to the supervisor on the line",
+            buckets=_WAIT_BUCKETS,
+            registry=registry,
+        )
         # labels() takes its time, and these are counted several times a call.
         self._event_children: dict[str, Counter] = {}
         self._request_children: dict[tuple[str, str, str], Counter] = {}
@@ -139,6 +150,14 @@ class Metrics:
     def incident(self, kind: IncidentKind) -> None:
         """Count a conduct incident."""
         self._incidents.labels(kind).inc()
+
+    def flag_ended(self, result: FlagResult) -> None:
+        """Count a white flag."""
+        self._flags.labels(result).inc()
+
+    def flag_helped(self, seconds: float) -> None:
+        """How long an agent waited for help."""
+        self._help.observe(seconds)
 
     def event(self, type_: str) -> None:
         """See ari.client.Meter."""

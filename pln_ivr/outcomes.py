@@ -110,6 +110,7 @@ class TalkEnd(StrEnum):
     CALLER_HUNG_UP = "caller_hung_up"
     AGENT_HUNG_UP = "agent_hung_up"
     TRANSFERRED = "transferred"  # the caller went on to somebody else
+    CONSULTED = "consulted"  # asked by a colleague, did not talk with the caller
     TAKEN_OVER = "taken_over"  # by a supervisor
     MEDIA_LOST = "media_lost"
     UNSEEN = "unseen"  # while this program was away

@@ -133,6 +133,8 @@ async def serve_until_stopped(
             services.create_task(app.desk.run(), name="desk"),
             services.create_task(app.phone_watch.run(), name="phones"),
             services.create_task(app.reception.run(), name="reception"),
+            services.create_task(app.guests.run(), name="guests"),
+            services.create_task(app.floor.run(), name="floor"),
             services.create_task(app.upkeep.run(), name="upkeep"),
         ]
         connection = services.create_task(ari.run(app), name="ari")

@@ -11,6 +11,10 @@ MOST_KEYS = 32
 """Keys kept that nobody has asked for; older ones are forgotten."""
 
 
+LONGEST_SPEECH_SECONDS = 60.0
+"""Nobody speaks for longer without a pause: the sound has stopped, and with it the detector."""
+
+
 class Party:
     """The person at one phone, as far as Asterisk tells."""
 
@@ -23,7 +27,7 @@ class Party:
         self._held_since = 0.0
         self._keys: deque[str] = deque(maxlen=MOST_KEYS)
         self._last_key = ("", "")
-        self._speaking = False
+        self._speaking_since: float | None = None
         self._spoke_at: float | None = None
 
     def feed(self, event: events.Event) -> None:
@@ -38,10 +42,10 @@ class Party:
                     self._last_key = (event.timestamp, event.digit)
                     self._keys.append(event.digit)
             case events.ChannelTalkingStarted():
-                self._speaking = True
+                self._speaking_since = self._speaking_since or time.monotonic()
             case events.ChannelTalkingFinished():
-                if self._speaking:
-                    self._speaking = False
+                if self._speaking_since is not None:
+                    self._speaking_since = None
                     self._spoke_at = time.monotonic() - self.silence_seconds
 
     def _hold(self, on: bool) -> None:
@@ -64,6 +68,7 @@ class Party:
     def spoke_before(self) -> float | None:
         """How many seconds ago the party was last heard to speak: 0 for one who is speaking, None
         for one who was not heard. Needs Operations.detect_talking."""
-        if self._speaking:
-            return 0.0
-        return None if self._spoke_at is None else time.monotonic() - self._spoke_at
+        now = time.monotonic()
+        if self._speaking_since is not None:
+            return 0.0 if now - self._speaking_since <= LONGEST_SPEECH_SECONDS else None
+        return None if self._spoke_at is None else now - self._spoke_at

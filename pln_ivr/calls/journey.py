@@ -9,24 +9,24 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import structlog
 
-from pln_ivr.ari import Channel, Client
+from pln_ivr.ari import Channel, Client, Hangup
 from pln_ivr.calls.call import Call
+from pln_ivr.calls.conversation import Conversation, HandOver, Means, Transfer
 from pln_ivr.calls.partner import Partner, Partners
 from pln_ivr.calls.prompts import Prompts
 from pln_ivr.calls.room import Comfort, WaitingRoom
 from pln_ivr.errors import AriError, AriRefused, AriTimeout, AriUnavailable, Gone
 from pln_ivr.outcomes import OfferResult, Outcome, Reason, Result, Stage, TalkEnd
-from pln_ivr.queues.conduct import Conduct
 from pln_ivr.queues.desk import Desk, Place
 from pln_ivr.queues.lines import Line, Returning
 from pln_ivr.queues.offer import Offer
-from pln_ivr.recordings.recorder import Recorder, recording_uri
+from pln_ivr.recordings.recorder import Recorder
 
 log = structlog.get_logger("pln_ivr.journey")
 
@@ -35,6 +35,9 @@ TALK = "talk-"
 
 JOIN_SECONDS = 3.0
 """How long two legs may take to enter their bridge."""
+
+ONLY_SECONDS = 20.0
+"""How long a caller who was sent to one agent waits for that one; then anybody will do."""
 
 RETRY_SECONDS = 0.5
 """Until another attempt to greet a caller whom Asterisk could not be asked to answer."""
@@ -63,7 +66,7 @@ class House:
     partners: Partners
     recorder: Recorder
     returning: Returning
-    conduct: Conduct
+    means: Means
     tell: Callable[[Call], None]
     """Called when a call's story has grown: journal and metrics."""
 
@@ -139,18 +142,24 @@ class Journey:
     # -- waiting -------------------------------------------------------------------------
 
     async def _find_agent(self) -> Outcome:
-        """Wait in the call's line, or in those that it overflows to."""
+        """Wait in the call's line, in those that it overflows to or is transferred to."""
         call, lines = self._call, self._house.desk.lines
         line = lines.get(call.queue or "") or lines[self._rules.queue(call.dialled)]
         self._take_place(line)
+        goal = Transfer(line)
         while True:
-            ended = await self._wait_in(line)
+            ended = await self._wait_in(goal)
             if isinstance(ended, Outcome):
                 return ended
-            if not line.overflow:
+            if isinstance(ended, Transfer):
+                goal = ended
+            elif goal.only:  # not there: anybody of the line is better than nobody
+                goal = Transfer(goal.line)
+            elif goal.line.overflow:
+                log.info("overflow", queue=goal.line.name, to=goal.line.overflow, reason=ended)
+                goal = Transfer(lines[goal.line.overflow])
+            else:
                 return await self._release(ended)
-            log.info("overflow", queue=line.name, to=line.overflow, reason=ended)
-            line = lines[line.overflow]
 
     def _take_place(self, line: Line) -> None:
         """Join the line; who was cut off a moment ago has the old place."""
@@ -160,27 +169,29 @@ class Journey:
             call.place_at = self._house.returning.place(call.caller, line.name, now)
         call.place_at = call.place_at or call.queued_at
 
-    async def _wait_in(self, line: Line) -> Outcome | Reason:
-        """The outcome, or the reason why this line cannot serve the caller."""
-        house, call = self._house, self._call
+    async def _wait_in(self, goal: Transfer) -> Outcome | Transfer | Reason:
+        """How it ended, where to go on, or the reason why this line cannot serve the caller."""
+        house, call, line = self._house, self._call, goal.line
         call.queue = line.name
-        if house.desk.is_full(line):
+        if house.desk.is_full(line) and not goal.only:
             return Reason.QUEUE_FULL
         self._enter(Stage.WAITING)
-        deadline = None
-        if line.longest_wait_seconds:
-            deadline = asyncio.get_running_loop().time() + line.longest_wait_seconds
+        seconds = ONLY_SECONDS if goal.only else line.longest_wait_seconds
+        deadline = asyncio.get_running_loop().time() + seconds if seconds else None
+        joined = call.place_at or datetime.now(UTC)
         async with (
-            house.desk.join(call.id, line, call.place_at or datetime.now(UTC)) as place,
+            house.desk.join(call.id, line, joined, goal.only) as place,
             house.room.comfort(self._caller, line, lambda: house.desk.standing(call.id)) as comfort,
         ):
             while True:
                 offer = await self._next_offer(place, deadline)
                 if offer is None:
                     return Reason.WAITED_TOO_LONG
-                outcome = await self._take(offer, comfort)
-                if outcome:
-                    return outcome
+                ended = await self._take(offer, comfort)
+                if ended:
+                    return ended
+                if goal.only:
+                    return Reason.WAITED_TOO_LONG
                 self._enter(Stage.WAITING)
 
     async def _next_offer(self, place: Place, deadline: float | None) -> Offer | None:
@@ -197,32 +208,72 @@ class Journey:
 
     # -- ringing and talking ---------------------------------------------------------------
 
-    async def _take(self, offer: Offer, comfort: Comfort) -> Outcome | None:
+    async def _take(self, offer: Offer, comfort: Comfort) -> Outcome | Transfer | None:
         """Ring the agent and talk; None if it came to nothing and the caller waits on."""
         call, partners = self._call, self._house.partners
         call.agent, call.offered_at = offer.agent, offer.offered_at
         self._enter(Stage.RINGING)
-        async with partners.bind(call, self._caller, offer) as partner:
-            if not await partners.ring(partner, self._caller, call.caller):
-                return None
-            async with self._bridge() as bridge:
+        async with AsyncExitStack() as exits:
+            async with partners.bind(call, self._caller, offer) as partner:
+                if not await partners.ring(partner, self._caller, call.caller):
+                    return None
+                bridge = await exits.enter_async_context(self._bridge())
                 if not await self._join(partner.leg, bridge, comfort):
                     partner.result = OfferResult.FAILED
                     return None
                 partners.begin_talking(partner)
-                return await self._talk(partner)
+                ended = await self._talk(partner, bridge, exits)
+            return await self._talk_with_heirs(ended, bridge, exits)
 
     async def _talk_on(self, talk: Talk) -> Outcome:
-        """The conversation that an earlier run of the program began."""
+        """The conversation that an earlier run of the program began, and what follows it."""
         call, offer, partners = self._call, talk.offer, self._house.partners
         offer.talking_at = offer.talking_at or call.talking_at or datetime.now(UTC)
         self._house.desk.adopt(offer)
-        async with (
-            partners.bind(call, self._caller, offer, talk.recording) as partner,
-            self._bridge(there=True),
-        ):
-            call.agent = offer.agent
-            return await self._talk(partner)
+        async with AsyncExitStack() as exits:
+            bridge = await exits.enter_async_context(self._bridge(there=True))
+            async with partners.bind(call, self._caller, offer, talk.recording) as partner:
+                partners.begin_talking(partner)
+                ended = await self._talk(partner, bridge, exits)
+            left = await self._talk_with_heirs(ended, bridge, exits)
+        if isinstance(left, Outcome):
+            return left
+        call.queue = left.line.name
+        return await self._find_agent()
+
+    async def _talk_with_heirs(
+        self, ended: Outcome | Transfer | HandOver, bridge: str, exits: AsyncExitStack
+    ) -> Outcome | Transfer:
+        """Go on with whoever took over from the one before."""
+        while isinstance(ended, HandOver):
+            stack, partner = ended.stack, ended.partner
+            self._house.partners.take_over(partner)
+            try:
+                ended = await self._talk(partner, bridge, exits)
+            finally:
+                await stack.aclose()
+        return ended
+
+    async def _talk(
+        self, partner: Partner, bridge: str, exits: AsyncExitStack
+    ) -> Outcome | Transfer | HandOver:
+        """One agent's part. What a heir needs to be cleared up goes to `exits` at once."""
+        call = self._call
+        call.agent, call.recording = partner.offer.agent, partner.offer.recording
+        call.talking_at = call.talking_at or datetime.now(UTC)
+        self._enter(Stage.TALKING)
+        talk = Conversation(self._house.means, call, self._caller, bridge, partner)
+        ended = await talk.run()
+        if isinstance(ended, Hangup):
+            self._ended, partner.talk_end = _ends_of(ended)
+            talk.review_end()
+            return self._ended
+        if isinstance(ended, HandOver):
+            exits.push_async_exit(ended.stack)
+            partner.talk_end = ended.how
+        else:
+            partner.talk_end = TalkEnd.TRANSFERRED
+        return ended
 
     @asynccontextmanager
     async def _bridge(self, there: bool = False) -> AsyncIterator[str]:
@@ -230,7 +281,7 @@ class Journey:
         bridge = TALK + self._call.id
         try:
             if not there:
-                await self._house.ari.create_bridge(bridge, "mixing")
+                await self._house.ari.create_bridge(bridge, "mixing,dtmf_events")
             yield bridge
         finally:
             with suppress(AriError):  # if Asterisk is away, reconnecting finds the bridge
@@ -241,7 +292,8 @@ class Journey:
         await comfort.stop()
         try:
             await self._house.room.lease(self._caller, 0)  # a conversation outlives this program
-            await self._house.ari.add_to_bridge(bridge, [self._caller.id, leg.id])
+            members = [self._caller.id, leg.id]
+            await self._house.ari.add_to_bridge(bridge, members, absorb_keys=True)
             for channel in (self._caller, leg):
                 await channel.until_in_bridge(bridge, JOIN_SECONDS)
         except (Gone, AriRefused, AriTimeout) as error:
@@ -252,34 +304,20 @@ class Journey:
             return False
         return True
 
-    async def _talk(self, partner: Partner) -> Outcome:
-        call, leg, recording = self._call, partner.leg, partner.recording
-        call.talking_at = call.talking_at or datetime.now(UTC)
-        call.recording = recording_uri(recording) if recording else None
-        self._enter(Stage.TALKING)
-        try:
-            tie, caller = self._house.ari.tie, self._caller
-            await _both(tie(caller.id, leg.id), tie(leg.id, caller.id))
-        except AriError as error:  # of the end, if it is that, we learn below
-            log.info("talkers_not_tied", error=str(error))
-        hangup = await leg.until_gone()
-        if hangup.lost:
-            self._ended = Outcome(Result.FAILED, Reason.PBX)
-            partner.talk_end = TalkEnd.FAILED
-        elif hangup.unseen:
-            self._ended = Outcome(Result.ANSWERED, Reason.UNSEEN)
-            partner.talk_end = TalkEnd.UNSEEN
-        elif hangup.media_lost:
-            self._ended = Outcome(Result.ANSWERED, Reason.MEDIA_LOST)
-            partner.talk_end = TalkEnd.MEDIA_LOST
-        else:
-            self._ended = Outcome(Result.ANSWERED, Reason.AGENT_HUNG_UP)
-            partner.talk_end = TalkEnd.AGENT_HUNG_UP
-        return self._ended
-
     def _enter(self, stage: Stage) -> None:
         self._call.stage = stage
         self._house.tell(self._call)
+
+
+def _ends_of(hangup: Hangup) -> tuple[Outcome, TalkEnd]:
+    """What the end of the agent's leg means for the call and for the agent's part."""
+    if hangup.lost:
+        return Outcome(Result.FAILED, Reason.PBX), TalkEnd.FAILED
+    if hangup.unseen:
+        return Outcome(Result.ANSWERED, Reason.UNSEEN), TalkEnd.UNSEEN
+    if hangup.media_lost:
+        return Outcome(Result.ANSWERED, Reason.MEDIA_LOST), TalkEnd.MEDIA_LOST
+    return Outcome(Result.ANSWERED, Reason.AGENT_HUNG_UP), TalkEnd.AGENT_HUNG_UP
 
 
 async def _both(first: Awaitable[None], second: Awaitable[None]) -> None:

@@ -54,13 +54,19 @@ class Partners:
 
     @asynccontextmanager
     async def bind(
-        self, call: Call, caller: Channel, offer: Offer, recording: str | None = None
+        self,
+        call: Call,
+        caller: Channel,
+        offer: Offer,
+        recording: str | None = None,
+        counts: bool = True,
     ) -> AsyncIterator[Partner]:
         """The agent of this offer for the body's duration: not rung yet, unless the agent
         talks since an earlier run under that `recording`.
 
         At the end the leg is hung up, the offer settled, and the recording filed, or
-        discarded if nobody talked.
+        discarded if nobody talked. An offer that does not count (a supervisor's, who may
+        only listen) is settled only if it came to a talk.
         """
         if recording is None:
             name = self.recorder.begin(recording_name(call.id, offer.id, offer.offered_at))
@@ -79,8 +85,9 @@ class Partners:
                         partner.talk_end = TalkEnd.FAILED
                     raise
         finally:
-            result = OfferResult.ANSWERED if partner.talked else partner.result
-            self.desk.settle(offer, result, partner.talk_end)
+            if counts or partner.talked:
+                result = OfferResult.ANSWERED if partner.talked else partner.result
+                self.desk.settle(offer, result, partner.talk_end)
             if partner.talked:
                 self._file(call, offer, name)
             else:
@@ -96,8 +103,8 @@ class Partners:
             Ring(caller, number, partner.recording),
             self.times,
         )
-        partner.result = rung
         if rung is not OfferResult.ANSWERED:
+            partner.result = rung
             return False
         if not await self._recording_runs(partner.recording):
             partner.result = OfferResult.FAILED
@@ -109,6 +116,12 @@ class Partners:
         if partner.recording:
             partner.offer.recording = recording_uri(partner.recording)
         self.desk.begin_talking(partner.offer)
+
+    def take_over(self, partner: Partner) -> None:
+        """One who was a guest so far goes on alone with the caller."""
+        partner.talk_end = TalkEnd.CALLER_HUNG_UP
+        self.desk.adopt(partner.offer)
+        self.begin_talking(partner)
 
     async def _recording_runs(self, name: str) -> bool:
         """Whether the two may talk: the recording runs, or the policy is to talk all the same."""

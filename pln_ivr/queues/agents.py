@@ -173,8 +173,8 @@ class Agents:
 
     def begin_talking(self, extension: str, offer_id: str) -> None:
         """The offer became a conversation."""
-        agent = self._agents[extension]
-        if agent.offer_id == offer_id:
+        agent = self._agents.get(extension)
+        if agent is not None and agent.offer_id == offer_id and not agent.talking:
             agent.talking, agent.misses = True, 0
             self._changed(agent, "answered")
 

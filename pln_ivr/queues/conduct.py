@@ -13,7 +13,7 @@ from datetime import datetime
 import uuid_utils
 
 from pln_ivr.journal.records import IncidentRow
-from pln_ivr.outcomes import IncidentKind, OfferResult, TalkEnd
+from pln_ivr.outcomes import IncidentKind, OfferResult
 from pln_ivr.queues.offer import Offer
 
 SPOKE_SECONDS = 1.0
@@ -78,8 +78,7 @@ class Conduct:
 
     def agent_hung_up(self, offer: Offer, spoke_before: float | None, at: datetime) -> None:
         """Look at a conversation whose agent hung up first, at that moment."""
-        if offer.talk_end is TalkEnd.AGENT_HUNG_UP:
-            self._found(hung_up_on_customer(offer, spoke_before, at, self._node))
+        self._found(hung_up_on_customer(offer, spoke_before, at, self._node))
 
     def _found(self, incident: IncidentRow | None) -> None:
         if incident is not None:

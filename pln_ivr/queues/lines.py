@@ -22,6 +22,14 @@ TOLD_SECONDS = (60, 120, 180, 300, 600, 900, 1200, 1800)
 TOLD_POSITIONS = 10
 """The positions that there are prompts for."""
 
+ANNOUNCEMENTS = (
+    *(f"position-{number}" for number in range(1, TOLD_POSITIONS + 1)),
+    "position-many",
+    *(f"wait-{seconds // 60}" for seconds in TOLD_SECONDS),
+    "wait-long",
+)
+"""Every prompt that a `Promise` may name."""
+
 REMEMBERED_CALLERS = 10_000
 """Callers who were cut off and may come back: some minutes of a blackout."""
 

@@ -119,6 +119,10 @@ class PjsipPhones:
                 "force_rport": "yes",
                 "rewrite_contact": "yes",
                 "rtp_timeout": "30",
+                # What the customer hears when the phone holds: the class begins with words.
+                "moh_suggest": "hold",
+                # A call is sent on by us, so that its journal and recording go with it.
+                "allow_transfer": "no",
                 "language": "id",
                 "callerid": f'"{entry.name.translate(_QUOTES)}" <{entry.extension}>',
             },

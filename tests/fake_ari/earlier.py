@@ -7,8 +7,10 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from pln_ivr.config import Queues
 from pln_ivr.journal import CallRow, OfferRow, Row, schema
 from pln_ivr.outcomes import Stage
+from pln_ivr.queues.agents import Wish
 from tests.fake_ari.server import APP, FakeAri, FakeChannel
 from tests.fake_ari.world import World, eventually
 
@@ -121,7 +123,7 @@ def in_line(w: World) -> None:
 def nobody_ready(w: World) -> None:
     """Both agents dialled *12."""
     for extension in ("101", "102"):
-        w.app.agents.wish(extension, False, "*12")
+        w.app.agents.wish(extension, Wish.PAUSED, "*12")
 
 
 def _put(fake: FakeAri, channel: FakeChannel, bridge: str) -> None:
@@ -129,6 +131,10 @@ def _put(fake: FakeAri, channel: FakeChannel, bridge: str) -> None:
     channel.bridge = bridge
     if bridge:
         fake.bridges.setdefault(bridge, "holding" if bridge.startswith("wait-") else "mixing")
+
+
+ROOMS = {f"wait-{name}" for name in Queues().names}
+"""The waiting rooms of the queues as they are by default."""
 
 
 async def disconnect(w: World) -> int:

@@ -18,6 +18,7 @@ from tests.fake_ari.earlier import (
     CALL,
     CALLER,
     LEG,
+    ROOMS,
     agent_state,
     caller,
     conversation,
@@ -116,7 +117,7 @@ async def test_cut_at_any_request_of_the_connection_everybody_is_adopted_once(
             assert seats(w) == callers, number
             assert w.app.reception.calls == 2, number
             assert set(w.fake.channels) == callers, number
-            assert set(w.fake.bridges) == {"wait-gangguan"}, number
+            assert set(w.fake.bridges) == ROOMS, number
             assert [settled.result for settled in w.rows.offers] == [OfferResult.FAILED], number
             for channel_id in callers:
                 w.fake.hang_up(channel_id)
