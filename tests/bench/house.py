@@ -103,9 +103,11 @@ class House(World):
             time.sleep(0.1)
 
     def trunk_legs_up(self) -> int:
-        """Customers' channels that Asterisk has answered."""
+        """Customers' channels that Asterisk has answered. Its list, made while channels come and
+        go, may show one twice."""
         lines = (line.split("!") for line in self._concise())
-        return sum(line[0].startswith("PJSIP/trunk-") and line[4] == "Up" for line in lines)
+        up = (line[0] for line in lines if line[0].startswith("PJSIP/trunk-") and line[4] == "Up")
+        return len(set(up))
 
     def channel_names(self) -> list[str]:
         """Phones' channels that Asterisk has, by name."""
