@@ -17,7 +17,6 @@ from pln_ivr.ari import Client
 from pln_ivr.ari.events import EndpointInfo, StasisStart
 from pln_ivr.calls.admission import ArrivalLimit, Door, Seats, margin
 from pln_ivr.calls.adoption import Adoption, Memory, close_fallback, open_fallback
-from pln_ivr.calls.call import Call
 from pln_ivr.calls.codes import AgentCodes, Words
 from pln_ivr.calls.completion import Completion, Sources
 from pln_ivr.calls.conversation import Conversations, Means
@@ -36,14 +35,10 @@ from pln_ivr.figures import show
 from pln_ivr.journal import (
     AgentStateRow,
     CallRow,
-    FlagRow,
-    IncidentRow,
     JournalReader,
     JournalWriter,
-    SupervisionRow,
 )
 from pln_ivr.metrics import Metrics
-from pln_ivr.outcomes import Outcome
 from pln_ivr.queues.agents import Agent, Agents, Wish
 from pln_ivr.queues.conduct import Conduct
 from pln_ivr.queues.desk import Desk, Habits
@@ -55,6 +50,7 @@ from pln_ivr.queues.roster import Roster, load_roster
 from pln_ivr.recordings.files import Filed
 from pln_ivr.recordings.recorder import Recorder, name_of, recording_uri
 from pln_ivr.resources import DiskWatch, needs, of_asterisk, shortages, sqlite_folder
+from pln_ivr.telling import Telling
 
 log = structlog.get_logger("pln_ivr.app")
 
@@ -70,7 +66,7 @@ class App:
         self._settings = settings
         self.ari = ari
         self.journal = journal
-        self._metrics = metrics
+        self.telling = Telling(settings.node.name, journal, metrics)
         loop = asyncio.get_running_loop()
         self.drain_seconds = settings.drain.deadline_seconds
         self.roster: Roster = {}
@@ -101,7 +97,7 @@ class App:
             LocalReservations(self.agents),
             lines_of(settings.queues),
             settings.node.name,
-            journal.write,
+            self.telling.offer,
             self._offer_ended,
             Habits(
                 unreachable=settings.agents.unreachable_pause_seconds,
@@ -122,12 +118,12 @@ class App:
         self.room = WaitingRoom(ari, prompts, music)
         words = Words(settings.agents.pauses, settings.agents.dispositions)
         self.codes = AgentCodes(ari, prompts, self.agents, self.desk, words)
-        self.conduct = Conduct(settings.node.name, self._incident)
+        self.conduct = Conduct(settings.node.name, self.telling.incident)
         self.talks = Conversations()
-        self.flags = Flags(settings.node.name, self)
+        self.flags = Flags(settings.node.name, self.telling)
         self.partners = self._build_partners()
         self.guests = Guests(
-            ari, self.partners, self.agents, settings.node.name, self, self.flags.helped
+            ari, self.partners, self.agents, settings.node.name, self.telling, self.flags.helped
         )
         self.floor = Floor(
             ari,
@@ -176,14 +172,14 @@ class App:
                 means=Means(
                     ari, self.desk, self.conduct, self.talks, self.floor.keyed, self.floor.over
                 ),
-                tell=self._tell_call,
+                tell=self.telling.call,
             ),
             Rules(settings.queues.entry, settings.queues.dialled),
             Door(self.seats, limit, self._refused_for_disk),
             self.codes,
             Refusal(settings.admission.reject_cause, settings.drain.new_calls),
             Identity(settings.node.name, incarnation),
-            self._call_ended,
+            self.telling.call_ended,
         )
 
     def _build_partners(self) -> Partners:
@@ -196,7 +192,7 @@ class App:
             times=RingTimes(agents.dial_deadline_seconds, agents.ring_deadline_seconds),
             confirm_seconds=recordings.confirm_seconds,
             talk_unrecorded=recordings.when_unconfirmed == "bridge",
-            tell=self._tell_call,
+            tell=self.telling.call,
         )
 
     # -- what Asterisk tells (ari.client.Handler) --------------------------------------
@@ -244,75 +240,12 @@ class App:
         self.desk.change()
 
     def _agent_changed(self, agent: Agent, reason: str) -> None:
-        self.journal.write(
-            AgentStateRow(
-                change_id=str(uuid_utils.uuid7()),
-                sequence=1,
-                node=self._settings.node.name,
-                agent=agent.extension,
-                state=agent.state,
-                reason=reason,
-                changed_at=datetime.now(UTC),
-                wish=agent.wish,
-                pause=agent.pause,
-            )
-        )
+        self.telling.agent_changed(agent, reason)
         self.desk.change()
 
-    def _tell_call(self, call: Call) -> None:
-        self.journal.write(call.row())
-
     def _offer_ended(self, offer: Offer) -> None:
-        if offer.result and offer.ended_at:
-            seconds = (offer.ended_at - offer.offered_at).total_seconds()
-            self._metrics.offer_ended(offer.result, seconds)
+        self.telling.offer_ended(offer)
         self.conduct.offer_ended(offer)
-
-    def _incident(self, incident: IncidentRow) -> None:
-        self.journal.write(incident)
-        self._metrics.incident(incident.kind)
-        log.info(
-            "conduct_incident",
-            kind=incident.kind,
-            agent=incident.agent,
-            call_id=incident.call_id,
-            incident_id=incident.incident_id,
-        )
-
-    def _call_ended(self, call: Call) -> None:
-        if call.outcome and call.ended_at:
-            self._count(call.outcome, call.queued_at, call.talking_at, call.ended_at)
-
-    def _count(
-        self,
-        outcome: Outcome,
-        queued_at: datetime | None,
-        talking_at: datetime | None,
-        ended_at: datetime,
-    ) -> None:
-        waited = ((talking_at or ended_at) - queued_at).total_seconds() if queued_at else None
-        talked = (ended_at - talking_at).total_seconds() if talking_at else None
-        self._metrics.call_ended(outcome, waited, talked)
-
-    def flag(self, row: FlagRow) -> None:
-        """See calls.flags.Teller."""
-        self.journal.write(row)
-        if row.helped_at and row.result is None:
-            self._metrics.flag_helped((row.helped_at - row.raised_at).total_seconds())
-        if row.result:
-            self._metrics.flag_ended(row.result)
-        log.info("white_flag", flag_id=row.flag_id, agent=row.agent, result=row.result)
-
-    def supervision(self, row: SupervisionRow) -> None:
-        """See calls.guests.Teller."""
-        self.journal.write(row)
-        log.info(
-            "supervision",
-            call_id=row.call_id,
-            supervisor=row.supervisor,
-            mode=row.mode,
-            ended=row.ended_at is not None,
-        )
 
     def _remember(self, channel_ids: list[str]) -> Memory:
         settings = self._settings
@@ -338,20 +271,10 @@ class App:
             return None
 
     def _call_completed(self, row: CallRow) -> None:
-        if row.outcome and row.reason and row.ended_at:
-            outcome = Outcome(row.outcome, row.reason)
-            self._metrics.call_completed(outcome)
-            if row.incarnation == self.reception.identity.incarnation:  # the journal's figure too
-                self._count(outcome, row.queued_at, row.talking_at, row.ended_at)
-            if row.recording:
-                self.recorder.recover(name_of(row.recording))
-            log.info(
-                "call_completed",
-                call_id=row.call_id,
-                outcome=row.outcome,
-                reason=row.reason,
-                fallback=row.fallback,
-            )
+        own = row.incarnation == self.reception.identity.incarnation
+        self.telling.call_completed(row, own)
+        if row.recording:
+            self.recorder.recover(name_of(row.recording))
 
     # -- what there is enough of, or not --------------------------------------------------
 

@@ -47,6 +47,15 @@ class Memory:
     offers: dict[str, OfferRow]
     """By offer id."""
 
+    def partner(self, legs: list[str]) -> str | None:
+        """Which of these legs is the agent's: the one of whom the journal knows that they talk."""
+        talking = (
+            leg
+            for leg in legs
+            if (row := self.offers.get(leg.removeprefix(LEG))) and row.talking_at
+        )
+        return next(talking, legs[0] if legs else None)
+
     @classmethod
     def read(cls, url: str, node: str, channel_ids: list[str]) -> Memory:
         """Blocking. Raises JournalError."""
@@ -125,7 +134,7 @@ class Adoption:
 
     async def _adopt_one(self, sight: Sight, memory: Memory, channel: ChannelInfo) -> str | None:
         """Adopt one caller; returns the agent leg's id if they are talking."""
-        row, leg = memory.calls.get(channel.id), sight.partner(channel.id)
+        row, leg = memory.calls.get(channel.id), memory.partner(sight.partners(channel.id))
         if row is not None and row.outcome is not None:
             log.warning("leftover_channel", call_id=row.call_id)
             await self._ari.hang_up(channel.id, row.cause or 16)
@@ -178,6 +187,9 @@ class Adoption:
             if not any(map(self._ari.follows, members)) and not self._reception.has(
                 bridge.removeprefix(TALK)
             ):
+                await self._ari.destroy_bridge(bridge)
+        for bridge, members in sight.side_rooms.items():
+            if not any(map(self._ari.follows, members)):
                 await self._ari.destroy_bridge(bridge)
 
     def _settle_offers(self, memory: Memory, talking: set[str]) -> None:
