@@ -9,6 +9,7 @@ the file there is the proof that it runs.
 from __future__ import annotations
 
 import asyncio
+import os
 import time
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
@@ -32,6 +33,7 @@ TRIES, TRY_SECONDS = 20, 0.5
 """Asterisk closes the file a moment after the leg's end; until then its end is missing."""
 
 _ARCHIVE = "archive:"
+_NAME_PARTS = 5
 SHORTER_SECONDS = 1.0
 """A recording may be this much shorter than the conversation: the first sound comes late."""
 
@@ -195,12 +197,15 @@ class Recorder:
         return self._spool / f"{name}.raw"
 
     def _abandoned(self) -> list[str]:
+        """Raw files that nobody writes to any more. Calls' folders come and go meanwhile."""
         before = time.time() - ABANDONED_AFTER_SECONDS
         found = []
-        for raw in self._spool.glob("*/*/*/*/*.raw"):
-            try:
-                if raw.stat().st_mtime < before:
-                    found.append(str(raw.relative_to(self._spool).with_suffix("")))
-            except OSError:
-                continue
+        for folder, _, files in os.walk(self._spool):  # a folder that has gone is passed over
+            for raw in (Path(folder, name) for name in files if name.endswith(".raw")):
+                name = raw.relative_to(self._spool).with_suffix("")
+                try:
+                    if len(name.parts) == _NAME_PARTS and raw.stat().st_mtime < before:
+                        found.append(str(name))
+                except OSError:
+                    continue
         return found

@@ -209,6 +209,29 @@ async def test_what_a_crash_left_in_the_spool_is_filed_at_the_start(
     assert live.exists(), "it may belong to a conversation that goes on"
 
 
+async def test_a_folder_that_goes_while_the_spool_is_looked_through_is_passed_over(
+    spool: Path, archive: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It ended the whole program on a day of many calls."""
+    monkeypatch.setattr(recorder, "TRY_SECONDS", 0.001)
+    old, gone = raw_file(spool), raw_file(spool, name="2026/11/23/call-2/offer-2")
+    os.utime(old, (time.time() - 3600,) * 2)
+    scandir = os.scandir
+
+    def vanishing(path: str | Path = ".") -> object:
+        if str(path) == str(gone.parent):
+            raise FileNotFoundError(path)
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", vanishing)
+    keeper = keeper_of(spool, archive)
+    running = asyncio.create_task(keeper.run())
+    await eventually(lambda: not old.exists() or running.done(), "the filing of what was left")
+    assert not running.done(), running
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+
+
 def test_what_nobody_talked_on_is_thrown_away(spool: Path, archive: Path) -> None:
     raw = raw_file(spool)
     keeper = keeper_of(spool, archive)
