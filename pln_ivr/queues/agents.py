@@ -127,8 +127,9 @@ class Agents:
         agent = self._agents.get(extension)
         if agent is None or not agent.on_roster:
             return False
+        pause = pause if wish is Wish.PAUSED else ""
         if (wish, pause) != (agent.wish, agent.pause):
-            agent.wish, agent.pause = wish, pause if wish is Wish.PAUSED else ""
+            agent.wish, agent.pause = wish, pause
             agent.idle_since, agent.not_before, agent.misses = self._clock(), 0.0, 0
             self._changed(agent, reason)
         return True
