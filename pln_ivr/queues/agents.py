@@ -155,7 +155,7 @@ class Agents:
         """Bind an agent to a conversation that an earlier run of the program began."""
         agent = self._agents.get(extension)
         if agent is not None and agent.offer_id is None:
-            agent.offer_id, agent.talking = offer_id, True
+            agent.offer_id, agent.talking, agent.wrap_up_until = offer_id, True, None
             self._changed(agent, "adopted")
 
     def occupy(self, extension: str, channel_id: str) -> None:

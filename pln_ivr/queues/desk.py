@@ -174,7 +174,8 @@ class Desk:
 
     def adopt(self, offer: Offer) -> None:
         """An offer whose agent talks already, to an earlier run's knowledge or as a supervisor
-        who took over: `settle` is owed at its end."""
+        who took over: `settle` is owed at its end, and the conversation before is wrapped up."""
+        self.end_wrap_up(offer.agent, None, "adopted")
         self._agents.adopt(offer.agent, offer.id)
         self._last[offer.agent] = offer
 
