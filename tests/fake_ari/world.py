@@ -29,20 +29,20 @@ from pln_ivr.journal import CallRow, JournalWriter, OfferRow
 from pln_ivr.journal.records import AgentStateRow, Row
 from pln_ivr.journal.schema import create_engine, parse_url, upgrade
 from pln_ivr.metrics import Metrics
-from pln_ivr.queues.agents import AgentState
+from pln_ivr.queues.agents import AgentState, Wish
 from tests.fake_ari.server import PASSWORD, Asked, FakeAri, FakeChannel, Json, fake_ari
 
 ROSTER = """
 [[agents]]
 extension = "101"
 name = "Siti"
-queues = ["gangguan"]
+skills = ["gangguan"]
 secret = "only-a-test"
 
 [[agents]]
 extension = "102"
 name = "Budi"
-queues = ["gangguan"]
+skills = ["gangguan"]
 secret = "only-a-test"
 """
 
@@ -139,7 +139,7 @@ class World:
     def agents_ready(self) -> None:
         """Both agents dialled *11."""
         for extension in ("101", "102"):
-            self.app.agents.wish(extension, True, "*11")
+            self.app.agents.wish(extension, Wish.READY, "*11")
 
     # -- what there is to see ----------------------------------------------------------
 

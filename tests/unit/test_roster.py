@@ -58,7 +58,7 @@ def test_a_good_roster(path: Path) -> None:
     roster = load(path, GOOD)
     assert list(roster) == ["101", "102"]
     assert roster["101"].name == "Siti Rahma"
-    assert roster["101"].queues == {"gangguan", "gangguan"}
+    assert roster["101"].queues == {"gangguan"}
     assert (roster["101"].secret, roster["101"].digest) == ("a good secret", "")
     assert roster["102"].digest == "0123456789abcdef0123456789abcdef"
 
