@@ -433,9 +433,9 @@ class Reception:
 
     def _keep_place(self, call: Call, outcome: Outcome) -> None:
         """Who was cut off may dial again at once, and has the old place."""
-        if call.place_at and call.queue and outcome in CUT_OFF:
-            now = datetime.now(UTC)
-            self._house.returning.remember(call.caller, call.queue, call.place_at, now)
+        if call.place_at and outcome in CUT_OFF:
+            line, now = self._rules.queue(call.dialled), datetime.now(UTC)
+            self._house.returning.remember(call.caller, line, call.place_at, now)
 
     def _tell_end(self, call: Call, outcome: Outcome) -> None:
         call.outcome, call.ended_at, call.stage = outcome, datetime.now(UTC), Stage.ENDED

@@ -60,6 +60,8 @@ class Agent:
     """No offer before this time: the phone could not be reached or was busy just now."""
     since: float = 0.0
     """When the present state began."""
+    told: AgentState = AgentState.LOGGED_OUT
+    """The state that was told last."""
 
     @property
     def state(self) -> AgentState:
@@ -106,12 +108,14 @@ class Agents:
         for agent in list(self._agents.values()):
             if agent.extension not in roster:
                 agent.on_roster = False
+                self._look_at(agent, "off_roster")
                 self._drop_if_done(agent)
 
     def _apply_one(self, entry: RosterEntry) -> None:
         agent = self._agents.get(entry.extension)
         if agent is None:
             agent = Agent(entry.extension, entry.name, entry.skills, entry.role)
+            agent.since = self._clock()
             self._agents[entry.extension] = agent
         else:
             agent.name, agent.skills, agent.role = entry.name, entry.skills, entry.role
@@ -127,8 +131,9 @@ class Agents:
         agent = self._agents.get(extension)
         if agent is None or not agent.on_roster:
             return False
+        pause = pause if wish is Wish.PAUSED else ""
         if (wish, pause) != (agent.wish, agent.pause):
-            agent.wish, agent.pause = wish, pause if wish is Wish.PAUSED else ""
+            agent.wish, agent.pause = wish, pause
             agent.idle_since, agent.not_before, agent.misses = self._clock(), 0.0, 0
             self._changed(agent, reason)
         return True
@@ -154,7 +159,7 @@ class Agents:
         """Bind an agent to a conversation that an earlier run of the program began."""
         agent = self._agents.get(extension)
         if agent is not None and agent.offer_id is None:
-            agent.offer_id, agent.talking = offer_id, True
+            agent.offer_id, agent.talking, agent.wrap_up_until = offer_id, True, None
             self._changed(agent, "adopted")
 
     def occupy(self, extension: str, channel_id: str) -> None:
@@ -162,6 +167,7 @@ class Agents:
         agent = self._agents.get(extension)
         if agent is not None:
             agent.elsewhere.add(channel_id)
+            self._look_at(agent, "phone_busy")
 
     def vacate(self, extension: str, channel_id: str) -> None:
         """That channel has ended. Idempotent."""
@@ -169,6 +175,7 @@ class Agents:
         if agent is not None and channel_id in agent.elsewhere:
             agent.elsewhere.discard(channel_id)
             agent.idle_since = self._clock()
+            self._look_at(agent, "phone_free")
             self._drop_if_done(agent)
 
     def begin_talking(self, extension: str, offer_id: str) -> None:
@@ -235,8 +242,14 @@ class Agents:
             return False
         return self.wish(extension, Wish.PAUSED, MISSED, MISSED)
 
+    def _look_at(self, agent: Agent, reason: str) -> None:
+        """Something happened that need not be another state."""
+        if agent.state is not agent.told:
+            self._changed(agent, reason)
+
     def _changed(self, agent: Agent, reason: str) -> None:
-        agent.since = self._clock()
+        if agent.state is not agent.told:
+            agent.since, agent.told = self._clock(), agent.state
         self._on_change(agent, reason)
 
     def _drop_if_done(self, agent: Agent) -> None:

@@ -75,7 +75,7 @@ def choose(
         if not agents:
             break
         if call.only is not None:
-            agent = agents.get(call.only)
+            agent = agents.get(call.only) if call.only not in call.avoid else None
         else:
             if call.skills not in ranked:
                 ranked[call.skills] = _best_first(agents.values(), call.skills)

@@ -148,7 +148,7 @@ class Desk:
         try:
             yield place
         finally:
-            del self._places[call_id]
+            self._places.pop(call_id, None)
             while not place.offers.empty():
                 self.settle(place.offers.get_nowait(), OfferResult.CALLER_GONE)
 
@@ -174,7 +174,8 @@ class Desk:
 
     def adopt(self, offer: Offer) -> None:
         """An offer whose agent talks already, to an earlier run's knowledge or as a supervisor
-        who took over: `settle` is owed at its end."""
+        who took over: `settle` is owed at its end, and the conversation before is wrapped up."""
+        self.end_wrap_up(offer.agent, None, "adopted")
         self._agents.adopt(offer.agent, offer.id)
         self._last[offer.agent] = offer
 
@@ -187,7 +188,9 @@ class Desk:
         self.tell(offer)
 
     def begin_talking(self, offer: Offer) -> None:
-        """The agent answered and is in conversation: `settle` is still owed at its end."""
+        """The agent answered and is in conversation, so the call stands in no line any more:
+        `settle` is still owed at its end."""
+        self._places.pop(offer.call_id, None)
         offer.talking_at = offer.talking_at or datetime.now(UTC)
         self._last[offer.agent] = offer
         self._agents.begin_talking(offer.agent, offer.id)

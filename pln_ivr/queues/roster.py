@@ -3,7 +3,8 @@
 [[agents]]
 extension = "101"          # the phone registers as ag-101
 name = "Siti Rahma"
-queues = ["umum"]
+skills = { gangguan = 3, tagihan = 1 }   # or a list: level 1 each
+role = "agent"             # or "supervisor", who may have no skills
 secret = "…"               # or digest = MD5 of "ag-101:asterisk:SECRET", in hex
 """
 
