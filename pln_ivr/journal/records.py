@@ -39,6 +39,7 @@ class CallRow:
     answered_at: datetime | None = None
     notice_heard_at: datetime | None = None  # the notice was played to its end
     queued_at: datetime | None = None
+    place_at: datetime | None = None  # decides the place in the line: an earlier call may have it
     offered_at: datetime | None = None  # the latest offer to an agent
     talking_at: datetime | None = None
     ended_at: datetime | None = None
