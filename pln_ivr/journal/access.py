@@ -22,7 +22,7 @@ class Access:
     """A journal that exists and has this version's tables. Blocking.
 
     Usable from several threads at once. Every method raises JournalError when the
-    database cannot be read or, by `_changing`, written.
+    database cannot be read or, by `changing`, written.
     """
 
     def __init__(self, url: str, *, read_only: bool = True) -> None:
@@ -58,6 +58,12 @@ class Access:
         """Give the database's connections back. May be called twice."""
         self._engine.dispose()
 
+    @contextmanager
+    def changing(self) -> Iterator[Connection]:
+        """One transaction: what the body reads in it nobody else changes meanwhile."""
+        with self._one_line("write"), self._engine.begin() as connection:
+            yield connection
+
     def _rows(self, query: sa.Select[Any]) -> list[Mapping[str, Any]]:
         with self._connection() as connection:
             return [dict(row) for row in connection.execute(query).mappings()]
@@ -72,12 +78,6 @@ class Access:
     @contextmanager
     def _connection(self) -> Iterator[Connection]:
         with self._one_line("read"), self._engine.connect() as connection:
-            yield connection
-
-    @contextmanager
-    def _changing(self) -> Iterator[Connection]:
-        """One transaction: what the body reads in it nobody else changes meanwhile."""
-        with self._one_line("write"), self._engine.begin() as connection:
             yield connection
 
     @contextmanager
