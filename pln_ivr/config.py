@@ -113,6 +113,10 @@ class Queue(Section):
 
     music: Name = "default"
     """Class in musiconhold.conf that waiting callers hear."""
+    service_seconds: Seconds = 20.0
+    """The service level counts calls answered within this time."""
+    service_share: Annotated[float, Field(gt=0, le=1)] = 0.8
+    """The service level to reach."""
 
 
 class Queues(Section):
