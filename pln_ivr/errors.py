@@ -5,6 +5,7 @@
     │   └── RosterError      the same for the roster of agents; names the file and the entry
     ├── PromptError          a prompt's text or audio is missing or unusable; names the file
     ├── JournalError         the journal cannot be opened; names the setting
+    │   └── EntryError       what is wanted does not fit what the journal holds: not there, taken
     ├── RecordingError       a recording could not be confirmed, finished or filed
     ├── OrderRefused         what an agent or supervisor wants cannot be done now; says why
     └── AriError             what goes wrong between us and Asterisk
@@ -39,6 +40,10 @@ class PromptError(PlnIvrError):
 
 class JournalError(PlnIvrError):
     """The journal cannot be opened or read. The text names the setting."""
+
+
+class EntryError(JournalError):
+    """What is wanted does not fit what the journal holds. The text names the entry and the cure."""
 
 
 class RecordingError(PlnIvrError):

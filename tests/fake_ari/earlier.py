@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from pln_ivr.config import Queues
-from pln_ivr.journal import CallRow, OfferRow, Row, schema
+from pln_ivr.journal import CallRow, OfferRow, Row, schema, tables
 from pln_ivr.outcomes import Stage
 from pln_ivr.queues.agents import Wish
 from tests.fake_ari.server import APP, FakeAri, FakeChannel
@@ -72,7 +72,7 @@ def store(folder: Path, *rows: Row) -> None:
     schema.upgrade(engine)
     with engine.begin() as connection:
         for one in rows:
-            table = schema.TABLES[type(one)]
+            table = tables.TABLES[type(one)]
             connection.execute(schema.upsert(table, "sqlite"), dataclasses.asdict(one))
     engine.dispose()
 

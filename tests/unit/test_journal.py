@@ -31,6 +31,7 @@ from pln_ivr.journal import (
     Row,
     open_journal,
     schema,
+    tables,
 )
 from pln_ivr.outcomes import OfferResult, Reason, Result, Stage
 
@@ -334,7 +335,7 @@ def test_migrations_from_empty_make_the_tables_of_the_code(url: str) -> None:
     schema.upgrade(engine)
     with engine.connect() as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": False})
-        assert compare_metadata(context, schema.metadata) == []
+        assert compare_metadata(context, tables.metadata) == []
     engine.dispose()
 
 
@@ -393,7 +394,7 @@ def test_reading_before_there_is_a_journal(url: str) -> None:
 
 
 def test_the_upsert_is_postgresql_as_well() -> None:
-    statement = schema.upsert(schema.calls, "postgresql")
+    statement = schema.upsert(tables.calls, "postgresql")
     text = str(statement.compile(dialect=postgresql.dialect()))  # type: ignore[no-untyped-call]
     assert "ON CONFLICT (call_id) DO UPDATE" in text
     assert text.endswith("WHERE excluded.sequence > calls.sequence")
