@@ -68,9 +68,16 @@ class Outcome:
         return max((sample.seats for sample in self.samples), default=0)
 
 
-def replay(day: Day, folder: Path | None = None, cache: Path = REPO / ".cache") -> Outcome:
+def replay(
+    day: Day,
+    folder: Path | None = None,
+    cache: Path = REPO / ".cache",
+    logs: Path | None = None,
+) -> Outcome:
     """Live through the day and read the books."""
-    with open_house("blackout", day.capacity, day.agents, day.factor, folder, cache) as house:
+    with open_house(
+        "blackout", day.capacity, day.agents, day.factor, folder, cache, logs=logs
+    ) as house:
         with traffic(day, house) as under_way, Watch(house) as watch:
             pids = {"Asterisk": [house.pids["asterisk"]], "app": [house.pids["app"]]}
             pids["SIPp"] = [under_way.callers.pid, under_way.agents.pid]
@@ -114,6 +121,8 @@ def _nothing_left(house: House) -> list[str]:
         house.settled()
     except AssertionError as error:
         return [f"left behind: {error or 'a conversation in Asterisk'}"]
+    except OSError as error:
+        raise RuntimeError(f"the program does not answer ({error}): {house.last_words()}") from None
     return []
 
 
@@ -218,7 +227,10 @@ def main() -> int:
     parser.add_argument("--capacity", type=int, default=720, help="seats (default %(default)s)")
     parser.add_argument("--agents", type=int, default=105, help="default %(default)s")
     parser.add_argument(
-        "--out", type=Path, default=REPO / ".cache/blackout", help="folder of the report"
+        "--out",
+        type=Path,
+        default=REPO / ".cache/blackout",
+        help="folder of report and logs",
     )
     choice = parser.parse_args()
     if not 0 < choice.minutes <= LONGEST_MINUTES:
@@ -230,7 +242,7 @@ def main() -> int:
         f" talk {day.talk:.2f} s, seed {seed}"
     )
     try:
-        outcome = replay(day)
+        outcome = replay(day, logs=choice.out)
     except (LauncherError, LoadError, RuntimeError) as error:
         print(f"blackout: {error}", file=sys.stderr)
         return 1

@@ -73,7 +73,7 @@ class Results:
     faults: list[str] = field(default_factory=list)
 
 
-def run(day: Day, incidents: list[Incident], seed: int) -> Results:
+def run(day: Day, incidents: list[Incident], seed: int, logs: Path) -> Results:
     """The traffic with its faults, the quiet after it, and the books."""
     front, back = free_port(socket.SOCK_STREAM), free_port(socket.SOCK_STREAM)
     with (
@@ -88,6 +88,7 @@ def run(day: Day, incidents: list[Incident], seed: int) -> Results:
             ARI__URL=proxy.url,
             JOURNAL__URL=f"sqlite:///{disk.folder}/journal.db",
             RECORDINGS__FOLDER=f"{disk.folder}/recordings",
+            logs=logs,
         ) as house,
     ):
         with traffic(day, house) as under_way, Watch(house, legs_every=4) as watch:
@@ -258,7 +259,7 @@ def _options() -> Namespace:
     kinds = ", ".join(KINDS)
     parser.add_argument("--only", default="", metavar="FAULTS", help=f"some of: {kinds}")
     parser.add_argument(
-        "--out", type=Path, default=REPO / ".cache/chaos", help="the report's place"
+        "--out", type=Path, default=REPO / ".cache/chaos", help="folder of report and logs"
     )
     choice = parser.parse_args()
     choice.kinds = [kind.strip() for kind in choice.only.split(",") if kind.strip()] or list(KINDS)
@@ -276,7 +277,7 @@ def main() -> int:
     incidents = schedule(seed, day.seconds, choice.kinds)
     console.print(f"Seed {seed}; to come:", "; ".join(f"{i.at:.0f} s {i.kind}" for i in incidents))
     try:
-        results = run(day, incidents, seed)
+        results = run(day, incidents, seed, choice.out)
     except (LauncherError, LoadError, RuntimeError) as error:
         print(f"chaos: {error}", file=sys.stderr)
         return 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import shutil
 import socket
 import tempfile
 import time
@@ -84,6 +85,19 @@ class House(World):
         """Asterisk's own list of calls."""
         return self.pbx.log_dir / "cdr-custom/calls.csv"
 
+    def keep_logs(self, folder: Path) -> None:
+        """Copy what the program and Asterisk said to `folder`."""
+        folder.mkdir(parents=True, exist_ok=True)
+        for log in (self.log, self.pbx.log_dir / "messages.log"):
+            if log.exists():
+                shutil.copy(log, folder)
+
+    def last_words(self) -> str:
+        """The end of the program's log, and how it ended if it has."""
+        code = self.app.poll()
+        state = "it runs" if code is None else f"it ended with {code}"
+        return f"{state}; its last words:\n{self.log.read_text()[-1500:]}"
+
     def override(self, **env: str) -> None:
         """Settings of the app from its next start on."""
         self._env |= env
@@ -145,9 +159,11 @@ def open_house(
     folder: Path | None = None,
     cache: Path = REPO / ".cache",
     http_port: int | None = None,
+    logs: Path | None = None,
     **env: str,
 ) -> Iterator[House]:
-    """A started house with its agents ready; stopped and removed at the end."""
+    """A started house with its agents ready; stopped and removed at the end, but for its logs
+    if there is a folder for them."""
     with tempfile.TemporaryDirectory(prefix=f"pln-{name}-") as temporary:
         # The folder's name is the instance's in Asterisk's root, which processes share.
         home = (folder or Path(temporary)) / f"{name}-{os.getpid()}-{secrets.token_hex(3)}"
@@ -159,4 +175,6 @@ def open_house(
             _start(house)
             yield house
         finally:
+            if logs:
+                house.keep_logs(logs)
             house.stop()

@@ -92,10 +92,10 @@ def progressing() -> Iterator[Progressing]:
         yield begin
 
 
-def run(plan: Plan, folder: Path | None = None) -> Results:
-    """All of it, in one house, whose logs stay in `folder` if one is given."""
+def run(plan: Plan, logs: Path | None = None) -> Results:
+    """All of it, in one house, whose logs go to `logs` if one is given."""
     results = Results(os.getloadavg()[0])
-    with open_house("storm", plan.capacity, plan.talkers, PROMPTS_FASTER, folder) as house:
+    with open_house("storm", plan.capacity, plan.talkers, PROMPTS_FASTER, logs=logs) as house:
         try:
             with progressing() as begin:
                 _full_house(plan, house, results, begin)
@@ -262,7 +262,7 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=10, help="how long (%(default)s)")
     parser.add_argument("--ramp", action="store_true", help="raise the rate until it breaks")
     parser.add_argument("--no-free-house", action="store_true", help="only the full house")
-    parser.add_argument("--keep", type=Path, default=None, help="folder for the program's log")
+    parser.add_argument("--keep", type=Path, default=None, help="folder for the logs")
     choice = parser.parse_args()
     plan = Plan(
         choice.capacity,
