@@ -220,6 +220,8 @@ def test_every_so_many_seconds_of_waiting_count_as_one_priority_more() -> None:
 def test_a_call_that_joined_in_the_future_by_another_nodes_clock_does_not_age() -> None:
     line = [waiting("ahead", since=60), waiting("here", since=0)]
     assert pairs(choose(line, [free("101")], NOON, 1.0)) == {"here": "101"}
+    line = [waiting("ahead", since=60, priority=1), waiting("here", since=0)]
+    assert pairs(choose(line, [free("101")], NOON, 1.0)) == {"ahead": "101"}, "nor does it shrink"
 
 
 def rounds_until_served(
