@@ -28,8 +28,9 @@ from pln_ivr.queues.lines import Line
 
 log = structlog.get_logger("pln_ivr.conversation")
 
-SILENCE_MS, THRESHOLD = 700, 256
-"""Of the detection of speech; `tests/bench/talking` shows what other values do."""
+SILENCE_MS, THRESHOLD = 1000, 384
+"""Of the detection of speech: the best of those that `tests/bench/talking` tries. The silence
+is conduct's second, so that who counts as speaking has spoken within it."""
 
 
 @dataclass(frozen=True, slots=True)

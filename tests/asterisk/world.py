@@ -143,11 +143,13 @@ class World:
     # -- agents ------------------------------------------------------------------------
 
     def write_roster(self, extensions: Sequence[str]) -> None:
-        """The roster file; pln_ivr reads it at its start and on SIGHUP."""
+        """The roster file; pln_ivr reads it at its start and on SIGHUP. Extensions that begin with
+        9 are supervisors'."""
         self.roster.write_text(
             "\n".join(
                 f'[[agents]]\nextension = "{extension}"\nname = "Agen {extension}"\n'
                 f'skills = ["gangguan"]\nsecret = "{SECRET}"\n'
+                f'role = "{"supervisor" if extension.startswith("9") else "agent"}"\n'
                 for extension in extensions
             )
         )

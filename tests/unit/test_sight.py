@@ -83,16 +83,16 @@ def test_a_conversation_and_who_is_in_it() -> None:
         "agent-o1": "talk-call-1",
         "waiting": "wait-gangguan",
     }
-    assert sight.partner("caller") == "agent-o1"
-    assert sight.partner("waiting") is None
-    assert sight.partner("nobody") is None
+    assert sight.partners("caller") == ["agent-o1"]
+    assert sight.partners("waiting") == []
+    assert sight.partners("nobody") == []
     assert [sight.in_talk(who) for who in ("caller", "waiting", "nobody")] == [True, False, False]
 
 
 def test_a_caller_whose_agent_has_gone_is_alone_in_the_conversation() -> None:
     channels = [listed("caller", "pln_ivr,call,123")]
     sight = Sight.of(APP, channels, [bridged("talk-call-1", "caller"), bridged("talk-old")])
-    assert sight.partner("caller") is None
+    assert sight.partners("caller") == []
     assert sight.in_talk("caller")
     assert sight.talks["talk-old"] == ()
 
@@ -101,7 +101,7 @@ def test_a_member_that_is_no_longer_a_channel_is_nobodys_partner() -> None:
     """The two lists are of two moments."""
     channels = [listed("caller", "pln_ivr,call,123")]
     sight = Sight.of(APP, channels, [bridged("talk-call-1", "caller", "agent-o1")])
-    assert sight.partner("caller") is None
+    assert sight.partners("caller") == []
 
 
 CHANNELS = st.builds(
@@ -131,6 +131,6 @@ def test_whatever_is_listed_has_one_part_at_most(
     for one in channels:
         assert len(part(sight, one.id)) <= 1
         assert (one.id in sight.customers) == bool(part(sight, one.id) & {"callers", "outside"})
-        partner = sight.partner(one.id)
-        assert partner is None or (partner in sight.legs and sight.in_talk(one.id))
+        partners = sight.partners(one.id)
+        assert not partners or (set(partners) <= set(sight.legs) and sight.in_talk(one.id))
     assert set(sight.talks) == {b.id for b in bridges if b.id.startswith("talk-")}

@@ -1,0 +1,192 @@
+"""What agents and supervisors can do in a conversation, heard at the phones."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+
+import pytest
+
+from pln_ivr.outcomes import OfferResult, Reason, Result, TalkEnd
+from tests.asterisk.softphone import Softphone
+from tests.asterisk.sound import channels, seconds_of_tone
+from tests.asterisk.world import World, eventually
+
+CUSTOMER, SITI, BUDI, CHIEF = 440, 660, 880, 1100
+"""Each party's tone in hertz."""
+HOLD = 550
+"""The words that the test's hold music begins with, see pbx_fixtures; real ones are speech."""
+
+
+@pytest.fixture
+def talks(make_world: Callable[..., World]) -> Iterator[Callable[..., Talk]]:
+    """Makes a world in which 101 talks with a customer: talks("102", AGENTS__KEY="...")."""
+    with ExitStack() as stack:
+
+        def make(*others: str, **env: str) -> Talk:
+            world = make_world(["101", *others], AGENTS__WRAP_UP_SECONDS="0", **env)
+            return stack.enter_context(Talk.begun(world))
+
+        yield make
+
+
+class Talk:
+    """A customer and agent 101 in conversation."""
+
+    def __init__(self, world: World, stack: ExitStack) -> None:
+        self.world = world
+        self._stack = stack
+        self.agent = self.phone("101", SITI)
+        self.customer = stack.enter_context(Softphone("08120001111", world.pbx.sip_port, CUSTOMER))
+
+    @classmethod
+    @contextmanager
+    def begun(cls, world: World) -> Iterator[Talk]:
+        with ExitStack() as stack:
+            talk = cls(world, stack)
+            assert talk.customer.call("123") == 200
+            assert talk.customer.hears(SITI, within=20)
+            assert talk.agent.hears(CUSTOMER)
+            yield talk
+
+    def phone(self, extension: str, hertz: float, ready: bool = True) -> Softphone:
+        """The agent's phone, registered and, unless told otherwise, ready."""
+        world = self.world
+        port = (world.make_ready if ready else world.register)(extension)
+        name = f"ag-{extension}"
+        return self._stack.enter_context(Softphone(name, world.pbx.sip_port, hertz, port))
+
+    def ended(self) -> None:
+        """The customer hangs up; nothing is left of anything."""
+        self.customer.hang_up()
+        self.world.settled()
+        assert "aside-" not in self.world.pbx.cli("bridge show all")
+        assert "watch-" not in self.world.pbx.cli("bridge show all")
+
+
+def test_on_hold_the_customer_hears_music_and_the_recording_goes_on(
+    talks: Callable[..., Talk],
+) -> None:
+    talk = talks()
+    talk.agent.hold()
+    eventually(lambda: talk.world.metric("pln_ivr_agents", state="on_hold") == 1, 5, "the state")
+    assert not talk.customer.hears(SITI, within=1.5), (
+        "the words and music of the hold"
+    )
+    talk.agent.hold(False)
+    assert talk.customer.hears(SITI)
+    assert talk.agent.hears(CUSTOMER)
+    talk.ended()
+    (row,) = talk.world.ended(1)
+    (offer,) = eventually(
+        lambda: [o for o in talk.world.offers(row) if o.recording_seconds], 10, "the recording"
+    )
+    assert offer.held_seconds > 1
+    assert offer.talk_end is TalkEnd.CALLER_HUNG_UP
+    customer, agent = channels(talk.world.recording(row))
+    assert seconds_of_tone(customer, CUSTOMER) > offer.held_seconds, "recorded through the hold"
+    assert seconds_of_tone(agent, SITI) > 0.5
+
+
+def test_keys_send_the_customer_on_to_another_agent(talks: Callable[..., Talk]) -> None:
+    talk = talks("102")
+    other = talk.phone("102", BUDI)
+    talk.agent.press("*2102#")
+    assert talk.agent.ended.wait(5), "the first agent is out"
+    assert talk.customer.hears(BUDI, within=15)
+    assert other.hears(CUSTOMER)
+    talk.ended()
+    (row,) = talk.world.ended(1)
+    assert (row.outcome, row.agent) == (Result.ANSWERED, "102")
+    told = [(o.agent, o.result, o.talk_end) for o in talk.world.offers(row)]
+    assert told == [
+        ("101", OfferResult.ANSWERED, TalkEnd.TRANSFERRED),
+        ("102", OfferResult.ANSWERED, TalkEnd.CALLER_HUNG_UP),
+    ]
+    eventually(
+        lambda: all(o.recording_seconds for o in talk.world.offers(row)), 15, "both recordings"
+    )
+
+
+def test_a_transfer_that_is_refused_changes_nothing(talks: Callable[..., Talk]) -> None:
+    talk = talks("102")
+    talk.agent.press("*2102#")  # not ready
+    talk.agent.press("*2199#")  # no such agent
+    talk.agent.press("*4*5")  # consults nobody
+    assert talk.customer.hears(SITI)
+    assert not talk.agent.ended.is_set()
+    talk.ended()
+
+
+def test_a_queue_takes_the_customer_who_is_sent_on_to_it(talks: Callable[..., Talk]) -> None:
+    talk = talks()
+    talk.agent.press("*21#")  # gangguan: nobody else serves it, so 101 gets the customer again
+    assert talk.agent.ended.wait(5)
+    assert talk.customer.hears(SITI, within=15)
+    talk.ended()
+    (row,) = talk.world.ended(1)
+    assert [o.agent for o in talk.world.offers(row)] == ["101", "101"]
+
+
+def test_a_colleague_is_consulted_and_takes_the_customer(talks: Callable[..., Talk]) -> None:
+    talk = talks("102")
+    other = talk.phone("102", BUDI)
+    talk.agent.press("*3102#")
+    assert talk.agent.hears(BUDI, within=10)
+    assert other.hears(SITI)
+    assert not talk.customer.hears(SITI, within=1), "the customer is aside"
+    talk.agent.press("*4")
+    assert talk.agent.ended.wait(5)
+    assert talk.customer.hears(BUDI)
+    assert other.hears(CUSTOMER)
+    other.hang_up()
+    (row,) = talk.world.ended(1)
+    assert (row.outcome, row.reason) == (Result.ANSWERED, Reason.AGENT_HUNG_UP)
+    ends = [(o.agent, o.talk_end) for o in talk.world.offers(row)]
+    assert ends == [("101", TalkEnd.TRANSFERRED), ("102", TalkEnd.AGENT_HUNG_UP)]
+    talk.ended()
+
+
+@pytest.mark.parametrize("who", ["key", "colleague", "agent", "customer"])
+def test_a_consultation_that_ends_otherwise(talks: Callable[..., Talk], who: str) -> None:
+    talk = talks("102")
+    other = talk.phone("102", BUDI)
+    talk.agent.press("*3102#")
+    assert talk.agent.hears(BUDI, within=10)
+    match who:
+        case "key":
+            talk.agent.press("*5")
+        case "colleague":
+            other.hang_up()
+        case "agent":
+            talk.agent.hang_up()
+        case "customer":
+            talk.customer.hang_up()
+    if who in ("key", "colleague"):
+        assert talk.customer.hears(SITI)
+        assert talk.agent.hears(CUSTOMER)
+    assert other.ended.wait(5)
+    talk.ended()
+    (row,) = talk.world.ended(1)
+    assert row.outcome is Result.ANSWERED
+    assert dict((o.agent, o.talk_end) for o in talk.world.offers(row))["102"] is TalkEnd.CONSULTED
+
+
+def test_a_white_flag_brings_a_supervisor_whom_the_agent_alone_hears(
+    talks: Callable[..., Talk],
+) -> None:
+    talk = talks("901", AGENTS__FLAG_RINGS_SUPERVISORS="true")
+    chief = talk.phone("901", CHIEF, ready=False)
+    talk.agent.press("*9")
+    assert chief.answered.wait(10)
+    assert talk.agent.hears(CUSTOMER, CHIEF)
+    assert chief.hears(CUSTOMER, SITI)
+    assert talk.customer.hears(SITI), "the customer hears nothing of it"
+    chief.hang_up()
+    assert talk.agent.hears(CUSTOMER)
+    talk.agent.press("*9")
+    eventually(lambda: talk.world.metric("pln_ivr_white_flags_total", result="helped") == 1, 5)
+    talk.ended()
+    (row,) = talk.world.ended(1)
+    customer, _ = channels(talk.world.recording(row))
+    assert seconds_of_tone(customer, CHIEF) == 0, "a whisper is in no recording of the customer"
