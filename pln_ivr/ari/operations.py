@@ -287,7 +287,7 @@ class Operations(ABC):
     async def subscribe(self, source: str) -> None:
         """Have the events of e.g. ``endpoint:PJSIP/ag-101`` sent to the application."""
         path = f"applications/{quote(self.app)}/subscription"
-        await self._wait(Request("POST", path, {"eventSource": source}))
+        await self._hand_over(Request("POST", path, {"eventSource": source}))
 
     async def filter_events(self, types: Iterable[str]) -> None:
         """Have only these types sent. Asterisk forgets it when the application goes idle."""

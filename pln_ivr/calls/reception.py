@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import takewhile
 from typing import Literal
 
 import structlog
@@ -32,6 +33,10 @@ NO_CIRCUIT = 34
 
 DESTROYED_SECONDS = 2.0
 """How long to wait to be told that a channel has been taken down before asking Asterisk."""
+
+DISMISSED_SECONDS = 60.0
+"""How long after we were done with a channel Asterisk may list it still: longer than any
+backlog of requests that leaves it alive. Until then it is not taken for a new call."""
 
 GONE_SECONDS = 0.5
 """How long the event may lag behind the answer that a channel is gone."""
@@ -97,7 +102,8 @@ class Reception:
         self._tasks: asyncio.TaskGroup | None = None
         self._visits: set[asyncio.Task[None]] = set()
         self._calls: dict[str, Call] = {}
-        self._dismissed: tuple[set[str], set[str]] = (set(), set())
+        self._dismissed: dict[str, float] = {}
+        """When we were done with a channel, oldest first."""
         self._open = False
         self._early: deque[StasisStart] = deque()
         self.draining = False
@@ -111,11 +117,17 @@ class Reception:
 
     def dismissed(self, channel_id: str) -> bool:
         """Whether we have done with this channel lately: Asterisk may list it a while longer."""
-        return any(channel_id in some for some in self._dismissed)
+        return channel_id in self._dismissed
 
     def forget_dismissed(self) -> None:
-        """Forget those that were dismissed before the last call of this."""
-        self._dismissed = (set(), self._dismissed[0])
+        """Forget those that must have gone by now."""
+        before = time.monotonic() - DISMISSED_SECONDS
+        old = takewhile(lambda item: item[1] < before, self._dismissed.items())
+        for channel_id, _ in tuple(old):
+            del self._dismissed[channel_id]
+
+    def _dismiss(self, channel_id: str) -> None:
+        self._dismissed.setdefault(channel_id, time.monotonic())
 
     def has(self, call_id: str) -> bool:
         """Whether this call's journey is under way."""
@@ -222,12 +234,12 @@ class Reception:
             return
         call = Call.arriving(event, self.identity.node, self.identity.incarnation)
         call.cause = NO_CIRCUIT if reason is Reason.DRAINING else self._refusal.cause
-        self._dismissed[0].add(call.channel_id)
+        self._dismiss(call.channel_id)
         self._tell_end(call, Outcome(Result.REJECTED, reason))
         self._tasks.create_task(self._send_away(call.channel_id, call.cause))
 
     async def _send_away(self, channel_id: str, cause: int) -> None:
-        self._dismissed[0].add(channel_id)
+        self._dismiss(channel_id)
         try:
             await self._house.ari.hang_up(channel_id, cause)
         except AriError as error:
@@ -421,7 +433,7 @@ class Reception:
 
     def _leave(self, call: Call, caller: Channel) -> None:
         caller.close()
-        self._dismissed[0].add(caller.id)
+        self._dismiss(caller.id)
         self._seats.give(caller.id)
         self._calls.pop(call.id, None)
 

@@ -22,7 +22,7 @@ from tests.fake_ari.world import World, eventually, world
 
 CAPACITY = 3
 LOOKS = 3
-"""Who was dismissed is left alone by two looks: Asterisk may list them a while longer."""
+"""What is found is put right at a look, and what that leaves at the next ones."""
 
 Happenings = list[tuple[Callable[..., object], int]]
 
