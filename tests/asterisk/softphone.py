@@ -164,8 +164,9 @@ class Softphone:
             )
             end = (_EVENT.pack(number, 0x80 | 10, FRAME * frames), False, False)
             self._sound.keys.extend([end] * 3)
-            while self._sound.keys:
+            while self._sound.keys and not self.ended.is_set():
                 time.sleep(FRAME_SECONDS)
+            self._sound.keys.clear()  # what a key does may end the call at once
             time.sleep(0.08)
 
     def hang_up(self) -> None:
@@ -183,6 +184,15 @@ class Softphone:
         while time.monotonic() < deadline:
             shares = self.shares(*hertz, seconds=0.3)
             if shares and min(shares) > 0.3 / len(hertz) and sum(shares) > 0.75:
+                return True
+            time.sleep(0.05)
+        return False
+
+    def loses(self, hertz: float, within: float = 6.0) -> bool:
+        """Whether soon this tone is not heard any more, whatever else is."""
+        deadline = time.monotonic() + within
+        while time.monotonic() < deadline:
+            if not any(share > 0.05 for share in self.shares(hertz, seconds=0.3)):
                 return True
             time.sleep(0.05)
         return False
