@@ -8,6 +8,7 @@ import pytest
 
 from pln_ivr.ari import Channel, Client
 from pln_ivr.calls.codes import MISSED, NOTED, UNKNOWN, AgentCodes, Meaning, Words, meaning
+from pln_ivr.calls.prompt_files import REQUIRED
 from pln_ivr.calls.prompts import Prompts
 from pln_ivr.errors import AriRefused, AriTimeout
 from pln_ivr.outcomes import OfferResult
@@ -38,6 +39,7 @@ WRAPPED = Habits(same_call=0.0, wrap_up=3600.0)
 def test_what_a_code_means_and_what_the_agent_hears(code: str, said: Meaning, prompt: str) -> None:
     assert meaning(code, WORDS) == said
     assert said.prompt == prompt
+    assert {prompt, UNKNOWN} <= set(REQUIRED)
 
 
 @pytest.mark.parametrize(

@@ -14,13 +14,7 @@ from datetime import UTC, datetime
 
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import (
-    RuleBasedStateMachine,
-    initialize,
-    invariant,
-    precondition,
-    rule,
-)
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from pln_ivr.journal import OfferRow
 from pln_ivr.outcomes import OfferResult, TalkEnd
@@ -44,6 +38,15 @@ SKILLS = {
     "104": {"gangguan": 2, "tagihan": 2},
 }
 EXTENSIONS = st.sampled_from(sorted(SKILLS))
+NAMES = st.sampled_from(sorted(LINES))
+PICKS = st.integers(0, 7)
+"""Which of the calls that are at this stage."""
+VAIN = [
+    result
+    for result in OfferResult
+    if result not in (OfferResult.ANSWERED, OfferResult.CALLER_GONE)
+]
+
 STEPS = 40
 """Turns of the event loop within which the desk has done what there is to do."""
 
@@ -98,10 +101,10 @@ class Histories(RuleBasedStateMachine):
             assert (row.result, row.ended_at) == (before.result, before.ended_at)
         self.told[row.offer_id] = row
 
-    @initialize(deaf=st.booleans())
-    def begin(self, deaf: bool) -> None:
-        """All agents are ready. Who hears every change does not look by the clock, and the
-        other way round."""
+    @initialize(deaf=st.booleans(), calls=st.lists(NAMES, max_size=6))
+    def begin(self, deaf: bool, calls: list[str]) -> None:
+        """All agents are ready, and some calls are there. Who hears every change does not look
+        by the clock, and the other way round."""
         desk_module.LOOK_AGAIN_SECONDS = 0.0 if deaf else 3600.0
         if deaf:
             self.desk.change = lambda: None  # type: ignore[method-assign]
@@ -109,6 +112,8 @@ class Histories(RuleBasedStateMachine):
         for extension in self.roster:
             self.agents.set_reachable(extension, True)
             self.agents.wish(extension, Wish.READY, "*11")
+        for line in calls:
+            self.join(line)
         self.go_on()
 
     def go_on(self, turns: int = STEPS) -> None:
@@ -125,7 +130,12 @@ class Histories(RuleBasedStateMachine):
 
     # -- calls -----------------------------------------------------------------------------
 
-    @rule(line=st.sampled_from(sorted(LINES)), only=st.sampled_from([None, None, *SKILLS]))
+    def at_stage(self, pick: int, talks: bool) -> tuple[str, Offer] | None:
+        """One of the calls whose agent is rung, or talks."""
+        there = [(name, c.offer) for name, c in self.calls.items() if c.offer and c.talks == talks]
+        return there[pick % len(there)] if there else None
+
+    @rule(line=NAMES, only=st.sampled_from([None, None, None, *SKILLS]))
     def arrive(self, line: str, only: str | None) -> None:
         self.join(line, only)
         self.go_on()
@@ -146,12 +156,12 @@ class Histories(RuleBasedStateMachine):
         caller.offer = None
         caller.waiting = self.loop.create_task(self.desk.next_offer(caller.place))
 
-    @precondition(lambda self: self.calls)
-    @rule(data=st.data())
-    def hang_up(self, data: st.DataObject) -> None:
-        self.leave(data.draw(st.sampled_from(sorted(self.calls))))
+    @rule(pick=PICKS)
+    def hang_up(self, pick: int) -> None:
+        if self.calls:
+            self.leave(sorted(self.calls)[pick % len(self.calls)])
 
-    @rule(line=st.sampled_from(sorted(LINES)), turns=st.integers(0, 4))
+    @rule(line=NAMES, turns=st.integers(0, 4))
     def hang_up_as_the_offer_comes(self, line: str, turns: int) -> None:
         name = self.join(line)
         self.go_on(turns)
@@ -173,81 +183,51 @@ class Histories(RuleBasedStateMachine):
                 self.desk.settle(got, OfferResult.CALLER_GONE)
         await caller.stack.aclose()
 
-    def some(self, data: st.DataObject, talks: bool) -> str:
-        names = [name for name, caller in self.calls.items() if self.is_at(caller, talks)]
-        return data.draw(st.sampled_from(sorted(names)))
+    @rule(pick=PICKS, result=st.sampled_from([OfferResult.MISSED, *VAIN]))
+    def rung_in_vain(self, pick: int, result: OfferResult) -> None:
+        if at := self.at_stage(pick, talks=False):
+            name, offer = at
+            self.desk.settle(offer, result)
+            self.desk.settle(offer, OfferResult.CALLER_GONE)
+            self.wait(self.calls[name])
+            self.go_on()
 
-    @staticmethod
-    def is_at(caller: Caller, talks: bool) -> bool:
-        return caller.offer is not None and caller.talks == talks
+    @rule(pick=PICKS)
+    def answer(self, pick: int) -> None:
+        if at := self.at_stage(pick, talks=False):
+            name, offer = at
+            self.desk.begin_talking(offer)
+            self.calls[name].talks = True
+            self.go_on()
 
-    def any_at(self, talks: bool) -> bool:
-        return any(self.is_at(caller, talks) for caller in self.calls.values())
+    @rule(pick=PICKS, on_hold=st.booleans())
+    def hold(self, pick: int, on_hold: bool) -> None:
+        if at := self.at_stage(pick, talks=True):
+            _, offer = at
+            self.desk.hold(offer, on_hold)
+            agent = self.agents.get(offer.agent)
+            assert agent
+            assert agent.on_hold == on_hold
 
-    @precondition(lambda self: self.any_at(talks=False))
-    @rule(
-        data=st.data(),
-        result=st.sampled_from(
-            [
-                OfferResult.MISSED,
-                OfferResult.MISSED,
-                OfferResult.BUSY,
-                OfferResult.DECLINED,
-                OfferResult.UNREACHABLE,
-                OfferResult.FAILED,
-            ]
-        ),
-    )
-    def rung_in_vain(self, data: st.DataObject, result: OfferResult) -> None:
-        caller = self.calls[self.some(data, talks=False)]
-        assert caller.offer
-        self.desk.settle(caller.offer, result)
-        self.desk.settle(caller.offer, OfferResult.FAILED)
-        self.wait(caller)
-        self.go_on()
+    @rule(pick=PICKS)
+    def agent_hangs_up(self, pick: int) -> None:
+        if at := self.at_stage(pick, talks=True):
+            name, offer = at
+            self.desk.settle(offer, OfferResult.ANSWERED, TalkEnd.AGENT_HUNG_UP)
+            self.leave(name)
 
-    @precondition(lambda self: self.any_at(talks=False))
-    @rule(data=st.data())
-    def answer(self, data: st.DataObject) -> None:
-        caller = self.calls[self.some(data, talks=False)]
-        assert caller.offer
-        self.desk.begin_talking(caller.offer)
-        caller.talks = True
-        self.go_on()
-
-    @precondition(lambda self: self.any_at(talks=True))
-    @rule(data=st.data(), on_hold=st.booleans())
-    def hold(self, data: st.DataObject, on_hold: bool) -> None:
-        caller = self.calls[self.some(data, talks=True)]
-        assert caller.offer
-        self.desk.hold(caller.offer, on_hold)
-        agent = self.agents.get(caller.offer.agent)
-        assert agent
-        assert agent.on_hold == on_hold
-
-    @precondition(lambda self: self.any_at(talks=True))
-    @rule(data=st.data())
-    def agent_hangs_up(self, data: st.DataObject) -> None:
-        name = self.some(data, talks=True)
-        offer = self.calls[name].offer
-        assert offer
-        self.desk.settle(offer, OfferResult.ANSWERED, TalkEnd.AGENT_HUNG_UP)
-        self.leave(name)
-
-    @precondition(lambda self: self.any_at(talks=True))
-    @rule(data=st.data(), extension=EXTENSIONS)
-    def take_over(self, data: st.DataObject, extension: str) -> None:
-        """Another agent, whatever they are doing but work, goes on with the caller."""
-        name = self.some(data, talks=True)
-        caller, agent = self.calls[name], self.agents.get(extension)
-        if agent is None or agent.offer_id:
-            return
-        assert caller.offer
-        self.desk.settle(caller.offer, OfferResult.ANSWERED, TalkEnd.TAKEN_OVER)
-        caller.offer = Offer.new(name, caller.place.line.name, extension)
-        self.desk.adopt(caller.offer)
-        self.desk.begin_talking(caller.offer)
-        self.go_on()
+    @rule(pick=PICKS, extension=EXTENSIONS)
+    def take_over(self, pick: int, extension: str) -> None:
+        """Another agent, in whatever state but at work, goes on with the caller."""
+        at, agent = self.at_stage(pick, talks=True), self.agents.get(extension)
+        if at and agent and not agent.offer_id:
+            name, offer = at
+            self.desk.settle(offer, OfferResult.ANSWERED, TalkEnd.TAKEN_OVER)
+            heir = Offer.new(name, offer.queue, extension)
+            self.desk.adopt(heir)
+            self.desk.begin_talking(heir)
+            self.calls[name].offer = heir
+            self.go_on()
 
     # -- agents ----------------------------------------------------------------------------
 
@@ -372,5 +352,5 @@ class Histories(RuleBasedStateMachine):
             self.loop.close()
 
 
-Histories.TestCase.settings = settings(deadline=None, max_examples=50, stateful_step_count=40)
+Histories.TestCase.settings = settings(deadline=None, max_examples=100, stateful_step_count=40)
 TestHistories = Histories.TestCase

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -9,7 +10,7 @@ import pytest
 from pln_ivr.outcomes import OfferResult
 from pln_ivr.queues.desk import Habits
 from pln_ivr.queues.lines import Line
-from tests.unit.desks import BILLING, OUTAGE, house
+from tests.unit.desks import BILLING, OUTAGE, SOON, house, roster
 
 
 async def test_who_talks_stands_in_no_line() -> None:
@@ -70,13 +71,15 @@ async def test_the_expected_wait_is_known_after_the_first_conversation() -> None
                 standing = h.desk.standing("second")
                 assert standing
                 assert standing.expected == pytest.approx(50, abs=1), "two agents, 100 s a call"
+                h.hire(roster("103", tagihan=9))
+                assert h.desk.expected_wait(OUTAGE, 2) == pytest.approx(100, abs=1)
                 h.pause("101")
                 assert h.desk.expected_wait(OUTAGE, 3) == pytest.approx(300, abs=1)
                 h.agents.set_reachable("102", False)
                 assert h.desk.expected_wait(OUTAGE, 3) is None, "nobody works"
                 assert h.desk.expected_wait(BILLING, 1) is None
         assert {agent.extension for agent in h.desk.able(OUTAGE)} == {"101", "102"}
-        assert h.desk.able(BILLING) == []
+        assert {agent.extension for agent in h.desk.able(BILLING)} == {"103"}
 
 
 async def test_who_has_waited_long_goes_before_a_higher_priority() -> None:
@@ -89,5 +92,11 @@ async def test_who_has_waited_long_goes_before_a_higher_priority() -> None:
         h.desk.join("bill", billing, before),
     ):
         assert [place.call_id for place in h.desk.places()] == ["bill", "outage"]
+        waiting = {p.call_id: asyncio.create_task(h.desk.next_offer(p)) for p in h.desk.places()}
+        for _ in range(3):
+            await asyncio.sleep(0)
+        h.hire(roster("101"))
+        assert (await asyncio.wait_for(waiting["bill"], SOON)).agent == "101"
+        waiting["outage"].cancel()
     async with house() as h, h.place("outage", outage), h.desk.join("bill", billing, before):
         assert [place.call_id for place in h.desk.places()] == ["outage", "bill"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -10,8 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, rule
 
+from pln_ivr.calls.prompt_files import REQUIRED
 from pln_ivr.queues import lines as lines_module
 from pln_ivr.queues.lines import (
+    ANNOUNCEMENTS,
     REMEMBERED_CALLERS,
     TOLD_POSITIONS,
     TOLD_SECONDS,
@@ -167,16 +168,15 @@ def test_good_news_is_always_told(news: list[tuple[int, float]]) -> None:
             told = step
 
 
-def test_every_word_is_one_of_a_closed_set() -> None:
-    """So that there can be a prompt for each."""
+def test_every_word_is_an_announcement_that_there_is_a_prompt_for() -> None:
     words = {
         word
         for place in range(1, 30)
         for expected in (*TOLD_SECONDS, 10_000.0)
         for word in Promise().next_words(Standing(place, expected), 0.0)
     }
-    assert len(words) == TOLD_POSITIONS + 1 + len(TOLD_SECONDS) + 1
-    assert all(re.fullmatch(r"position-(\d+|many)|wait-(\d+|long)", word) for word in words)
+    assert words == set(ANNOUNCEMENTS)
+    assert words <= set(REQUIRED)
 
 
 # -- who was cut off ------------------------------------------------------------------------
