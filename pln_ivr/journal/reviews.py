@@ -36,8 +36,8 @@ def review_incident(
     reviewer, note = reviewer.strip(), note.strip()
     if verdict is Review.NEW:
         raise EntryError("a review upholds or dismisses")
-    if not reviewer:
-        raise EntryError("a review needs the name of its reviewer")
+    if not reviewer or not reviewer.isprintable():
+        raise EntryError("a review needs the name of its reviewer, on one line")
     if verdict is Review.DISMISSED and not note:
         raise EntryError("a dismissal needs a note that says why")
     table = tables.incidents

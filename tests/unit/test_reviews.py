@@ -54,8 +54,9 @@ async def test_a_dismissal_says_why(url: str) -> None:
 
 async def test_a_review_has_a_reviewer_and_a_verdict(url: str) -> None:
     async with holding(url, incident("i1")) as read:
-        with pytest.raises(EntryError, match="needs the name of its reviewer"):
-            review_incident(url, "i1", Review.UPHELD, reviewer=" ")
+        for nobody in (" ", "De\nwi", "\x1b[2J"):
+            with pytest.raises(EntryError, match="needs the name of its reviewer"):
+                review_incident(url, "i1", Review.UPHELD, reviewer=nobody)
         with pytest.raises(EntryError, match="upholds or dismisses"):
             review_incident(url, "i1", Review.NEW, reviewer="Dewi")
         assert read.incident("i1") == incident("i1")
