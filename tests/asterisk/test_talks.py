@@ -120,7 +120,7 @@ def test_a_transfer_that_is_refused_changes_nothing(talks: Callable[..., Talk]) 
 def test_a_queue_takes_the_customer_who_is_sent_on_to_it(talks: Callable[..., Talk]) -> None:
     talk = talks()
     talk.agent.press("*21#")  # gangguan: nobody else serves it, so 101 gets the customer again
-    assert talk.agent.ended.wait(5)
+    assert talk.customer.loses(SITI)
     assert talk.customer.hears(SITI, within=15)
     talk.ended()
     (row,) = talk.world.ended(1)
