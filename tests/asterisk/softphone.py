@@ -98,6 +98,12 @@ class Softphone:
     def __init__(self, name: str, sip_port: int, hertz: float, port: int = 0) -> None:
         self.name = name
         self.ring_seconds = 0.3
+        """How long it rings until somebody picks up."""
+        self.rings_after = 0.0
+        """How late it says that it rings; inf: never."""
+        self.refusal = ""
+        """Answered to every call instead, e.g. 486 Busy Here."""
+        self.calls = 0
         self.answered = threading.Event()
         self.ended = threading.Event()
         self._server = ("127.0.0.1", sip_port)
@@ -109,6 +115,7 @@ class Softphone:
         self._sound = Sound(tone(hertz))
         self._dialog: Dialog | None = None
         self._version = 1
+        self._ring_at: tuple[float, Message, str] | None = None
         self._answer_at: tuple[float, Message, str] | None = None
         self._finals: dict[tuple[str, int], Message] = {}
         self._over = threading.Event()
@@ -176,6 +183,10 @@ class Softphone:
             self._ask("BYE", "")
             self.ended.set()
 
+    def be_silent(self) -> None:
+        """Say nothing more."""
+        self._sound.tone = b"\xd5" * len(self._sound.tone)
+
     # -- what a person hears ---------------------------------------------------------------
 
     def hears(self, *hertz: float, within: float = 6.0) -> bool:
@@ -224,15 +235,23 @@ class Softphone:
                     self._take(Message.parse(data))
                 elif len(data) > 12 and data[1] & 0x7F == 8:
                     self._sound.heard.append((time.monotonic(), data[12:]))
-            if self._answer_at and time.monotonic() >= self._answer_at[0]:
-                _, invite, tag = self._answer_at
-                self._answer_at = None
-                self._listen_to(invite.body)
-                self._reply(invite, "200 OK", self._sdp("sendrecv"), tag)
+            self._go_on_ringing()
             if time.monotonic() >= due:
                 due = max(due + FRAME_SECONDS, time.monotonic() - 0.2)
                 if self._peer:
                     self._media.sendto(self._sound.packet(), self._peer)
+
+    def _go_on_ringing(self) -> None:
+        if self._ring_at and time.monotonic() >= self._ring_at[0]:
+            _, invite, tag = self._ring_at
+            self._ring_at = None
+            self._reply(invite, "180 Ringing", tag=tag)
+            self._answer_at = time.monotonic() + self.ring_seconds, invite, tag
+        if self._answer_at and time.monotonic() >= self._answer_at[0]:
+            _, invite, tag = self._answer_at
+            self._answer_at = None
+            self._listen_to(invite.body)
+            self._reply(invite, "200 OK", self._sdp("sendrecv"), tag)
 
     def _take(self, message: Message) -> None:
         if message.first.startswith("SIP/2.0"):
@@ -249,13 +268,22 @@ class Softphone:
                 self.answered.set()
             case "BYE" | "CANCEL":
                 self._reply(message, "200 OK")
-                self._peer, self._answer_at = None, None
-                self.ended.set()
+                self._end_of(message)
             case _:
                 self._reply(message, "200 OK")
 
+    def _end_of(self, message: Message) -> None:
+        if message.first.startswith("CANCEL") and (waits := self._ring_at or self._answer_at):
+            self._reply(waits[1], "487 Request Terminated", tag=waits[2])
+        self._peer, self._ring_at, self._answer_at = None, None, None
+        self.ended.set()
+
     def _ring(self, invite: Message) -> None:
+        self.calls += 1
         tag = secrets.token_hex(4)
+        if self.refusal:
+            self._reply(invite, self.refusal, tag=tag)
+            return
         found = re.search(r"<(.*?)>", invite.one("contact"))
         self._dialog = Dialog(
             invite.one("call-id"),
@@ -266,8 +294,7 @@ class Softphone:
         self.answered.clear()
         self.ended.clear()
         self._sound.heard.clear()
-        self._reply(invite, "180 Ringing", tag=tag)
-        self._answer_at = time.monotonic() + self.ring_seconds, invite, tag
+        self._ring_at = time.monotonic() + self.rings_after, invite, tag
 
     def _listen_to(self, sdp: str) -> None:
         address = re.search(r"^c=IN IP4 (\S+)", sdp, re.M)
