@@ -5,13 +5,11 @@ It meets the protocols of `console.views`; nothing is decided here.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from pln_ivr.calls import floor
-from pln_ivr.calls.call import masked
 from pln_ivr.calls.conversation import Conversation, Conversations
 from pln_ivr.calls.flags import Flags
 from pln_ivr.config import Queues
@@ -19,15 +17,12 @@ from pln_ivr.console.views import (
     AgentView,
     ConversationView,
     FlagView,
-    IncidentFilters,
-    IncidentView,
     QueueView,
     WaitingView,
 )
-from pln_ivr.errors import EntryError, OrderRefused, RefusalKind
-from pln_ivr.journal import JournalReader
-from pln_ivr.journal.reviews import review_incident
-from pln_ivr.outcomes import Review, Supervision
+from pln_ivr.errors import OrderRefused, RefusalKind
+from pln_ivr.journal.records import masked
+from pln_ivr.outcomes import Supervision
 from pln_ivr.queues.agents import Agent, Agents, AgentState
 from pln_ivr.queues.desk import Desk, Place
 from pln_ivr.queues.service import ServiceLevels
@@ -167,63 +162,6 @@ class Board:
         """See console.views.Floor."""
         del ordered_by
         await self.floor.end_supervision(supervisor)
-
-
-@dataclass(frozen=True, slots=True)
-class Evidence:
-    """See console.views.Evidence: the journal, read and written off the event loop."""
-
-    journal_url: str
-
-    async def incidents(self, filters: IncidentFilters) -> list[IncidentView]:
-        """See console.views.Evidence."""
-        return await asyncio.to_thread(self._incidents, filters)
-
-    async def incident(self, incident_id: str) -> IncidentView:
-        """See console.views.Evidence."""
-        return await asyncio.to_thread(self._incident, incident_id)
-
-    async def review(
-        self, incident_id: str, review: Review, reviewer: str, note: str | None
-    ) -> IncidentView:
-        """See console.views.Evidence."""
-        await self.incident(incident_id)  # said as not found, not as wrong
-        try:
-            row = await asyncio.to_thread(
-                review_incident,
-                self.journal_url,
-                incident_id,
-                review,
-                reviewer=reviewer,
-                note=note or "",
-                again=True,
-            )
-        except EntryError as error:
-            raise OrderRefused(RefusalKind.INVALID, str(error)) from None
-        return IncidentView.of(row)
-
-    def _incidents(self, filters: IncidentFilters) -> list[IncidentView]:
-        with JournalReader(self.journal_url) as reader:
-            rows = reader.incidents(
-                agent=filters.agent,
-                kind=filters.kind,
-                review=filters.review,
-                since=filters.since,
-                until=filters.until,
-            )
-        fit = (
-            row
-            for row in rows
-            if filters.queue in (None, row.queue) and filters.call_id in (None, row.call_id)
-        )
-        return [IncidentView.of(row) for row in fit][: filters.limit]
-
-    def _incident(self, incident_id: str) -> IncidentView:
-        with JournalReader(self.journal_url) as reader:
-            row = reader.incident(incident_id)
-        if row is None:
-            raise OrderRefused(RefusalKind.NOT_FOUND, "there is no such incident")
-        return IncidentView.of(row)
 
 
 def _conversation(talk: Conversation) -> ConversationView:

@@ -19,7 +19,8 @@ from pln_ivr import __version__, checks, orders, service
 from pln_ivr.calls.prompt_files import build_prompts, load_texts
 from pln_ivr.commands.conduct import conduct_cli
 from pln_ivr.commands.options import ConfigFile
-from pln_ivr.commands.output import masked, print_json
+from pln_ivr.commands.output import print_json
+from pln_ivr.journal.records import masked
 from pln_ivr.commands.report import report
 from pln_ivr.commands.token import token_cli
 from pln_ivr.config import Settings, load

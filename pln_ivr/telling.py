@@ -26,18 +26,28 @@ from pln_ivr.metrics import Metrics
 from pln_ivr.outcomes import Outcome, Result
 from pln_ivr.queues.agents import Agent
 from pln_ivr.queues.offer import Offer
+from pln_ivr.queues.service import ServiceLevels
 
 log = structlog.get_logger("pln_ivr.telling")
 
 
 class Telling:
-    """One node's. `watch` gets the name and the row of what supervisors look at live."""
+    """One node's."""
 
-    def __init__(self, node: str, journal: JournalWriter, metrics: Metrics) -> None:
+    def __init__(
+        self,
+        node: str,
+        journal: JournalWriter,
+        metrics: Metrics,
+        levels: ServiceLevels,
+        watch: Callable[[Row], None],
+    ) -> None:
+        """`watch` gets the rows of what supervisors look at live."""
         self._node = node
         self._journal = journal
         self._metrics = metrics
-        self.watch: Callable[[str, Row], None] = lambda *_: None
+        self._levels = levels
+        self._watch = watch
 
     # -- calls ---------------------------------------------------------------------------
 
@@ -46,12 +56,12 @@ class Telling:
         row = call.row()
         self._journal.write(row)
         if row.outcome is not Result.REJECTED:  # a storm of them is nothing to look at live
-            self.watch("call", row)
+            self._watch(row)
 
     def call_ended(self, call: Call) -> None:
         """A call has ended; its story has been told."""
         if call.outcome and call.ended_at:
-            self._count(call.outcome, call.queued_at, call.talking_at, call.ended_at)
+            self._count(call.outcome, call.queue, call.queued_at, call.talking_at, call.ended_at)
 
     def call_completed(self, row: CallRow, own: bool) -> None:
         """The end of a call was read from Asterisk's list; `own`: this run had the call."""
@@ -60,7 +70,7 @@ class Telling:
         outcome = Outcome(row.outcome, row.reason)
         self._metrics.call_completed(outcome)
         if own:  # the journal's figure too
-            self._count(outcome, row.queued_at, row.talking_at, row.ended_at)
+            self._count(outcome, row.queue, row.queued_at, row.talking_at, row.ended_at)
         log.info(
             "call_completed",
             call_id=row.call_id,
@@ -72,6 +82,7 @@ class Telling:
     def _count(
         self,
         outcome: Outcome,
+        queue: str | None,
         queued_at: datetime | None,
         talking_at: datetime | None,
         ended_at: datetime,
@@ -79,6 +90,9 @@ class Telling:
         waited = ((talking_at or ended_at) - queued_at).total_seconds() if queued_at else None
         talked = (ended_at - talking_at).total_seconds() if talking_at else None
         self._metrics.call_ended(outcome, waited, talked)
+        if queue and waited is not None:
+            gave_up = outcome.result is Result.ABANDONED
+            self._levels.left(queue, waited, talking_at is not None, gave_up)
 
     # -- agents --------------------------------------------------------------------------
 
@@ -96,12 +110,12 @@ class Telling:
             pause=agent.pause,
         )
         self._journal.write(row)
-        self.watch("agent", row)
+        self._watch(row)
 
     def offer(self, row: OfferRow) -> None:
         """An offer's story has grown."""
         self._journal.write(row)
-        self.watch("offer", row)
+        self._watch(row)
 
     def offer_ended(self, offer: Offer) -> None:
         """An offer, and the conversation from it, is over."""
@@ -113,7 +127,7 @@ class Telling:
         """There is a new conduct incident."""
         self._journal.write(row)
         self._metrics.incident(row.kind)
-        self.watch("incident", row)
+        self._watch(row)
         log.info(
             "conduct_incident",
             kind=row.kind,
@@ -131,7 +145,7 @@ class Telling:
             self._metrics.flag_ended(row.result)
             if row.helped_at:
                 self._metrics.flag_helped((row.helped_at - row.raised_at).total_seconds())
-        self.watch("flag", row)
+        self._watch(row)
         log.info(
             "white_flag",
             flag_id=row.flag_id,
@@ -143,7 +157,7 @@ class Telling:
     def supervision(self, row: SupervisionRow) -> None:
         """See calls.guests.Teller."""
         self._journal.write(row)
-        self.watch("supervision", row)
+        self._watch(row)
         log.info(
             "supervision",
             call_id=row.call_id,

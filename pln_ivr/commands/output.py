@@ -25,11 +25,6 @@ class Format(StrEnum):
     JSON = "json"
 
 
-def masked(number: str) -> str:
-    """A phone number with only its last three digits: enough to recognise, not to call."""
-    return "*" * max(0, len(number) - 3) + number[-3:]
-
-
 def print_table(
     headings: Sequence[str],
     rows: Collection[Sequence[str]],

@@ -188,3 +188,8 @@ class SupervisionRow:
 
 
 Row = CallRow | OfferRow | AgentStateRow | IncidentRow | FlagRow | SupervisionRow | MarkRow
+
+
+def masked(number: str) -> str:
+    """A phone number with only its last three digits: enough to recognise, not to call."""
+    return "*" * max(0, len(number) - 3) + number[-3:]

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from pln_ivr.commands.output import masked, print_table
+from pln_ivr.commands.output import print_table
+from pln_ivr.journal.records import masked
 
 NARROW = "20"
 
