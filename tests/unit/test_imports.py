@@ -22,7 +22,7 @@ ALLOWED: dict[str, set[str]] = {
     "queues": {"errors", "outcomes", "ari", "journal"},
     "recordings": {"errors", "outcomes", "ari", "journal"},
     "calls": CALLS,
-    "console": {"errors", "journal"},
+    "console": {"errors", "outcomes", "journal"},
     "resources": set(),
     "checks": CALLS | {"config", "resources"},
     "telling": CALLS | {"metrics"},

@@ -1,0 +1,46 @@
+"""The API: conduct incidents, and what a person makes of them."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from msgspec import Meta
+
+from pln_ivr.console import examples
+from pln_ivr.console.auth import May
+from pln_ivr.console.routes import Asked, Input, Nothing, Route
+from pln_ivr.console.views import IncidentFilters, IncidentView
+from pln_ivr.outcomes import Review
+
+
+class Verdict(Input, frozen=True):
+    """What a person made of an incident."""
+
+    review: Literal["upheld", "dismissed"]
+    note: Annotated[str, Meta(max_length=2000)] | None = None
+
+
+async def incidents(asked: Asked[IncidentFilters]) -> list[IncidentView]:
+    """Conduct incidents, the newest first."""
+    return await asked.api.evidence.incidents(asked.input)
+
+
+async def incident(asked: Asked[Nothing]) -> IncidentView:
+    """One incident and its evidence."""
+    return await asked.api.evidence.incident(asked.path["incident_id"])
+
+
+async def review(asked: Asked[Verdict]) -> IncidentView:
+    """Uphold or dismiss an incident; the reviewer is the token's name."""
+    verdict, reviewer = asked.input, asked.principal.name
+    return await asked.api.evidence.review(
+        asked.path["incident_id"], Review(verdict.review), reviewer, verdict.note
+    )
+
+
+_ONE = "/incidents/{incident_id}"
+INCIDENT_ROUTES: tuple[Route[Any], ...] = (
+    Route("GET", "/incidents", May.SUPERVISORS, IncidentFilters, incidents, [examples.INCIDENT]),
+    Route("GET", _ONE, May.SUPERVISORS, Nothing, incident, examples.INCIDENT),
+    Route("POST", f"{_ONE}/review", May.SUPERVISORS, Verdict, review, examples.INCIDENT),
+)
