@@ -13,8 +13,10 @@ from datetime import UTC, datetime, timedelta
 import structlog
 import uuid_utils
 
+from pln_ivr import __version__
 from pln_ivr.ari import Client
 from pln_ivr.ari.events import EndpointInfo, StasisStart
+from pln_ivr.board import Board
 from pln_ivr.calls.admission import ArrivalLimit, Door, Seats, margin
 from pln_ivr.calls.adoption import Adoption, Memory, close_fallback, open_fallback
 from pln_ivr.calls.codes import AgentCodes, Words
@@ -30,6 +32,11 @@ from pln_ivr.calls.reception import Identity, Reception, Refusal
 from pln_ivr.calls.room import WaitingRoom
 from pln_ivr.calls.upkeep import Upkeep
 from pln_ivr.config import Queues, Settings
+from pln_ivr.console.auth import finder
+from pln_ivr.console.events import event_of
+from pln_ivr.console.evidence import JournalEvidence
+from pln_ivr.console.feed import Feed
+from pln_ivr.console.routes import Api
 from pln_ivr.errors import AriError, ConfigError, JournalError
 from pln_ivr.figures import show
 from pln_ivr.journal import (
@@ -37,7 +44,9 @@ from pln_ivr.journal import (
     CallRow,
     JournalReader,
     JournalWriter,
+    Row,
 )
+from pln_ivr.journal.tokens import Tokens
 from pln_ivr.metrics import Metrics
 from pln_ivr.queues.agents import Agent, Agents, Wish
 from pln_ivr.queues.conduct import Conduct
@@ -47,6 +56,7 @@ from pln_ivr.queues.offer import LocalReservations, Offer
 from pln_ivr.queues.phones import PhoneWatch, PjsipPhones
 from pln_ivr.queues.ringing import RingTimes
 from pln_ivr.queues.roster import Roster, load_roster
+from pln_ivr.queues.service import ServiceLevels
 from pln_ivr.recordings.files import Filed
 from pln_ivr.recordings.recorder import Recorder, name_of, recording_uri
 from pln_ivr.resources import DiskWatch, needs, of_asterisk, shortages, sqlite_folder
@@ -64,9 +74,14 @@ class App:
 
     def __init__(self, settings: Settings, ari: Client, journal: JournalWriter, metrics: Metrics):
         self._settings = settings
+        self._metrics = metrics
         self.ari = ari
         self.journal = journal
-        self.telling = Telling(settings.node.name, journal, metrics)
+        self.feed = Feed(metrics.feed_dropped)
+        self.levels = ServiceLevels(
+            {name: queue.service_seconds for name, queue in settings.queues.names.items()}
+        )
+        self.telling = Telling(settings.node.name, journal, metrics, self.levels, self._publish)
         loop = asyncio.get_running_loop()
         self.drain_seconds = settings.drain.deadline_seconds
         self.roster: Roster = {}
@@ -195,6 +210,28 @@ class App:
             tell=self.telling.call,
         )
 
+    def build_api(self, tokens: Tokens) -> Api:
+        """The supervisor's API on this node's parts."""
+        board = Board(
+            floor=self.floor,
+            roster=self.agents,
+            desk=self.desk,
+            talks=self.talks,
+            raised=self.flags,
+            settings=self._settings.queues,
+            levels=self.levels,
+            caller_of=self.reception.caller_of,
+            clock=asyncio.get_running_loop().time,
+        )
+        return Api(
+            floor=board,
+            evidence=JournalEvidence(self._settings.journal.url),
+            feed=self.feed,
+            find=finder(tokens),
+            on_denied=self._metrics.api_denied,
+            version=__version__,
+        )
+
     # -- what Asterisk tells (ari.client.Handler) --------------------------------------
 
     async def connected(self) -> None:
@@ -238,6 +275,11 @@ class App:
     def _reachable(self, extension: str, reachable: bool) -> None:
         self.agents.set_reachable(extension, reachable)
         self.desk.change()
+
+    def _publish(self, row: Row) -> None:
+        event = event_of(row)
+        if event:
+            self.feed.publish(*event)
 
     def _agent_changed(self, agent: Agent, reason: str) -> None:
         self.telling.agent_changed(agent, reason)

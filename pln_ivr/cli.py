@@ -20,12 +20,12 @@ from pln_ivr.calls.prompt_files import build_prompts, load_texts
 from pln_ivr.commands.conduct import conduct_cli
 from pln_ivr.commands.options import ConfigFile
 from pln_ivr.commands.output import print_json
-from pln_ivr.journal.records import masked
 from pln_ivr.commands.report import report
 from pln_ivr.commands.token import token_cli
 from pln_ivr.config import Settings, load
 from pln_ivr.errors import ConfigError, PlnIvrError
 from pln_ivr.journal import CallRow, JournalReader
+from pln_ivr.journal.records import masked
 from pln_ivr.logs import set_up
 
 

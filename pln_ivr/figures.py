@@ -14,6 +14,7 @@ from pln_ivr.journal import JournalWriter
 from pln_ivr.metrics import Metrics
 from pln_ivr.queues.agents import Agents, AgentState
 from pln_ivr.queues.desk import Desk
+from pln_ivr.queues.service import ServiceLevels
 from pln_ivr.recordings.recorder import Recorder
 from pln_ivr.resources import DiskWatch
 
@@ -31,6 +32,7 @@ class Parts(Protocol):
     upkeep: Upkeep
     disk: DiskWatch
     shortages: list[str]
+    levels: ServiceLevels
 
 
 def show(parts: Parts, metrics: Metrics) -> None:
@@ -86,6 +88,16 @@ def _show_groups(parts: Parts, metrics: Metrics) -> None:
         "Calls in each line",
         "queue",
         lambda: dict.fromkeys(parts.desk.lines, 0.0) | _floats(parts.desk.waiting()),
+    )
+    metrics.groups(
+        "pln_ivr_service_level",
+        "Share of calls answered in the queue's target time, since the start",
+        "queue",
+        lambda: {
+            name: level
+            for name in parts.desk.lines
+            if (level := parts.levels.level(name)) is not None
+        },
     )
     metrics.groups("pln_ivr_agents", "Agents by state", "state", lambda: _by_state(parts.agents))
 

@@ -108,6 +108,12 @@ class Metrics:
             buckets=_WAIT_BUCKETS,
             registry=registry,
         )
+        self._denied = Counter(
+            "pln_ivr_api_denied", "Who was turned away by the API", ["reason"], registry=registry
+        )
+        self._dropped = Counter(
+            "pln_ivr_feeds_dropped", "Watchers too slow for the feed", registry=registry
+        )
         # labels() takes its time, and these are counted several times a call.
         self._event_children: dict[str, Counter] = {}
         self._request_children: dict[tuple[str, str, str], Counter] = {}
@@ -150,6 +156,14 @@ class Metrics:
     def incident(self, kind: IncidentKind) -> None:
         """Count a conduct incident."""
         self._incidents.labels(kind).inc()
+
+    def api_denied(self, reason: str) -> None:
+        """Count somebody whom the API turned away; `reason` is a closed set of words."""
+        self._denied.labels(reason).inc()
+
+    def feed_dropped(self) -> None:
+        """Count a watcher who was disconnected for being too slow."""
+        self._dropped.inc()
 
     def flag_ended(self, result: FlagResult) -> None:
         """Count a white flag."""

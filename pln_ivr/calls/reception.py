@@ -133,6 +133,11 @@ class Reception:
         """Whether this call's journey is under way."""
         return call_id in self._calls
 
+    def caller_of(self, call_id: str) -> str:
+        """The number of a call whose journey is under way; empty if it has none."""
+        call = self._calls.get(call_id)
+        return call.caller if call else ""
+
     async def run(self) -> None:
         """Own the journeys until cancelled."""
         async with asyncio.TaskGroup() as self._tasks:

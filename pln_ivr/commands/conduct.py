@@ -22,10 +22,10 @@ from pln_ivr.commands.options import (
     zone_of,
 )
 from pln_ivr.commands.output import print_table, write_csv
-from pln_ivr.journal.records import masked
 from pln_ivr.config import load
 from pln_ivr.errors import ConfigError, EntryError
 from pln_ivr.journal import CallRow, IncidentRow, JournalReader, SupervisionRow
+from pln_ivr.journal.records import masked
 from pln_ivr.journal.reviews import review_incident
 from pln_ivr.outcomes import IncidentKind, Review
 

@@ -46,12 +46,6 @@ class Transfer(Input, frozen=True):
     ] = False
 
 
-class CustomerCall(Input, frozen=True):
-    """Which customer to call: the one of this call."""
-
-    call_id: Word
-
-
 class Raised(Struct, frozen=True):
     """The flag is up."""
 
@@ -129,12 +123,6 @@ async def lower_flag(asked: Asked[Nothing]) -> Done:
     return Done()
 
 
-async def call_customer(asked: Asked[CustomerCall]) -> Done:
-    """Call the customer of a call that the agent handles or handled."""
-    await asked.api.floor.call_customer(asked.extension, asked.input.call_id)
-    return Done()
-
-
 _ONE = "/agents/{extension}"
 AGENT_ROUTES: tuple[Route[Any], ...] = (
     Route("GET", "/agents", May.SUPERVISORS, Nothing, agents, [examples.AGENT]),
@@ -147,5 +135,4 @@ AGENT_ROUTES: tuple[Route[Any], ...] = (
     Route("POST", f"{_ONE}/transfer/cancel", May.OWN, Nothing, cancel_transfer, Done()),
     Route("POST", f"{_ONE}/flag", May.OWN, Nothing, raise_flag, Raised(examples.FLAG_ID)),
     Route("DELETE", f"{_ONE}/flag", May.OWN, Nothing, lower_flag, Done()),
-    Route("POST", f"{_ONE}/call-customer", May.OWN, CustomerCall, call_customer, Done()),
 )

@@ -139,8 +139,6 @@ class IncidentFilters(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
     kind: IncidentKind | None = None
     agent: str | None = None
-    queue: str | None = None
-    call_id: str | None = None
     review: Review | None = None
     since: Annotated[datetime, Meta(tz=True, description="Happened then or later.")] | None = None
     until: Annotated[datetime, Meta(tz=True, description="Happened before.")] | None = None
@@ -209,10 +207,6 @@ class Floor(Protocol):
     async def end_supervision(self, supervisor: str, ordered_by: str) -> None:
         """The supervisor leaves the conversation that they are at."""
 
-    async def call_customer(self, extension: str, call_id: str) -> None:
-        """Ring the agent, then the customer whose call the agent handles or handled. Refused
-        as invalid if it is not the agent's call."""
-
 
 class Evidence(Protocol):
     """The journal's conduct incidents. Everything raises JournalError."""
@@ -224,7 +218,7 @@ class Evidence(Protocol):
         """One incident. Raises OrderRefused if there is none."""
 
     async def review(
-        self, incident_id: str, review: Review, reviewer: str, note: str | None
+        self, incident_id: str, review: Review, reviewer: str, note: str, again: bool
     ) -> IncidentView:
         """A person's verdict, now; the incident as it is then. Raises OrderRefused if there is
-        none. A later review replaces the earlier one."""
+        none, and unless `again` if it was reviewed before."""

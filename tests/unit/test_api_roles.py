@@ -9,7 +9,8 @@ import pytest
 import pytest_asyncio
 
 from pln_ivr.console.api import ROUTES
-from pln_ivr.console.auth import Denial, May, Principal, Role
+from pln_ivr.console.auth import Denial, May, Principal
+from pln_ivr.journal.tokens import Role
 from tests.unit.api_house import Client, House, house, shown
 
 ALL = {"agents", "supervisors", "operators"}
@@ -40,8 +41,6 @@ MAY: list[tuple[str, str, Any, set[str]]] = [
     ("POST", f"/agents/{OTHER}/flag", None, OPERATORS),
     ("DELETE", f"/agents/{OWN}/flag", None, {"agents", "operators"}),
     ("DELETE", f"/agents/{OTHER}/flag", None, OPERATORS),
-    ("POST", f"/agents/{OWN}/call-customer", {"call_id": "c-1"}, {"agents", "operators"}),
-    ("POST", f"/agents/{OTHER}/call-customer", {"call_id": "c-1"}, OPERATORS),
     ("GET", "/queues", None, ALL),
     ("GET", "/waiting", None, WATCHERS),
     ("GET", "/conversations", None, WATCHERS),
