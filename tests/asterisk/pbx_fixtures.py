@@ -88,6 +88,7 @@ def push_agent(pbx: Pbx, extension: str, secret: str = SECRET) -> str:
             "context": "from-agents",
             "disallow": "all",
             "allow": "alaw,ulaw",
+            "allow_overlap": "no",
             "aors": name,
             "auth": name,
             "direct_media": "no",

@@ -69,7 +69,7 @@ def test_caller_hangs_up_while_the_agent_is_rung(make_world: Callable[..., World
     row = world.ended(1)[0]
     assert (row.outcome, row.reason) == (Result.ABANDONED, Reason.IN_RINGING)
     assert [offer.result for offer in world.offers(row)] == [OfferResult.CALLER_GONE]
-    assert world.metric("pln_ivr_agents", state="ready") == 1, "the agent must be free again"
+    assert world.metric("pln_ivr_agents", state="wrap_up") == 1, "the agent must be free again"
     world.settled()
 
 
@@ -88,7 +88,7 @@ def test_caller_hangs_up_in_the_conversation(make_world: Callable[..., World]) -
     assert (row.outcome, row.reason) == (Result.ANSWERED, Reason.CALLER_HUNG_UP)
     assert [offer.result for offer in world.offers(row)] == [OfferResult.ANSWERED]
     world.recording(row)
-    assert world.metric("pln_ivr_agents", state="ready") == 1
+    assert world.metric("pln_ivr_agents", state="wrap_up") == 1
     world.settled()
 
 
