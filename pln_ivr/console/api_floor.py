@@ -7,9 +7,10 @@ from typing import Annotated, Any
 from msgspec import Meta
 
 from pln_ivr.console import examples
-from pln_ivr.console.auth import Denial, May, Role
+from pln_ivr.console.auth import Denial, May
 from pln_ivr.console.routes import Asked, Done, Input, Nothing, Route, Unfit, Word
 from pln_ivr.console.views import ConversationView, FlagView, QueueView, WaitingView
+from pln_ivr.journal.tokens import Role
 from pln_ivr.outcomes import Supervision
 
 _Supervisor = Annotated[

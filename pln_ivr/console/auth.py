@@ -6,6 +6,7 @@ has are answered alike.
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import re
 import time
@@ -15,6 +16,7 @@ from dataclasses import dataclass
 from enum import Enum, StrEnum
 
 from pln_ivr.errors import PlnIvrError
+from pln_ivr.journal.tokens import Role, Tokens
 
 REMEMBER_SECONDS = 5.0
 """How long a token that was revoked may still be used."""
@@ -25,19 +27,6 @@ REMEMBERED_ADDRESSES = 4096
 """Beyond that the address that failed longest ago is forgotten."""
 
 _BEARER = re.compile(r"[Bb]earer +([A-Za-z0-9._~+/=-]{1,256})")
-
-
-class Role(StrEnum):
-    """What a token is for. Who comes later may do all that who comes earlier may."""
-
-    AGENT = "agent"
-    SUPERVISOR = "supervisor"
-    OPERATOR = "operator"
-
-    def includes(self, least: Role) -> bool:
-        """Whether this role is `least` or more."""
-        order = list(Role)
-        return order.index(self) >= order.index(least)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,9 +51,9 @@ class May(Enum):
     def allows(self, principal: Principal, extension: str | None) -> bool:
         """Whether this token may, for this extension if it is about one."""
         least, free = self.value
-        if not principal.role.includes(least):
+        if not _includes(principal.role, least):
             return False
-        return principal.role.includes(free) or (
+        return _includes(principal.role, free) or (
             extension is not None and extension == principal.extension
         )
 
@@ -73,10 +62,16 @@ class May(Enum):
         """The same in words."""
         least, free = self.value
         return ", ".join(
-            role if role.includes(free) else f"{role} (their own extension)"
+            role if _includes(role, free) else f"{role} (their own extension)"
             for role in Role
-            if role.includes(least)
+            if _includes(role, least)
         )
+
+
+def _includes(role: Role, least: Role) -> bool:
+    """Whether this role may all that `least` may: the later in Role, the more."""
+    order = list(Role)
+    return order.index(role) >= order.index(least)
 
 
 class Denial(StrEnum):
@@ -98,6 +93,16 @@ class Denied(PlnIvrError):
 
 Find = Callable[[str], Awaitable[Principal | None]]
 """Whose token this is, None if nobody's. May raise JournalError."""
+
+
+def finder(tokens: Tokens) -> Find:
+    """Looks tokens up in the journal, in a thread."""
+
+    async def find(token: str) -> Principal | None:
+        row = await asyncio.to_thread(tokens.find, token)
+        return Principal(row.name, row.role, row.extension) if row else None
+
+    return find
 
 
 class Guard:

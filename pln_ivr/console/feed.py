@@ -15,8 +15,9 @@ from contextlib import suppress
 from aiohttp import web
 from msgspec import Struct, json
 
-from pln_ivr.console.events import SNAPSHOT, Snapshot
+from pln_ivr.console.events import SNAPSHOT, Snapshot, event_of
 from pln_ivr.errors import JournalError, PlnIvrError
+from pln_ivr.journal import Row
 
 MOST_CLIENTS = 64
 MOST_CHUNKS = 1024
@@ -60,6 +61,12 @@ class Feed:
         for client in tuple(self._clients):
             if not client.offer(chunk):
                 self._drop(client)
+
+    def tell(self, row: Row) -> None:
+        """The same of what has just been written to the journal."""
+        event = event_of(row) if self._clients else None
+        if event:
+            self.publish(*event)
 
     async def serve(
         self,

@@ -139,8 +139,6 @@ class IncidentFilters(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
     kind: IncidentKind | None = None
     agent: str | None = None
-    queue: str | None = None
-    call_id: str | None = None
     review: Review | None = None
     since: Annotated[datetime, Meta(tz=True, description="Happened then or later.")] | None = None
     until: Annotated[datetime, Meta(tz=True, description="Happened before.")] | None = None
@@ -224,7 +222,7 @@ class Evidence(Protocol):
         """One incident. Raises OrderRefused if there is none."""
 
     async def review(
-        self, incident_id: str, review: Review, reviewer: str, note: str | None
+        self, incident_id: str, review: Review, reviewer: str, note: str, again: bool
     ) -> IncidentView:
         """A person's verdict, now; the incident as it is then. Raises OrderRefused if there is
-        none. A later review replaces the earlier one."""
+        none, and unless `again` if it was reviewed before."""

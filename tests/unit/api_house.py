@@ -12,7 +12,7 @@ from aiohttp.test_utils import TestClient, TestServer
 
 from pln_ivr.console import examples
 from pln_ivr.console.api import build
-from pln_ivr.console.auth import Denial, Principal, Role
+from pln_ivr.console.auth import Denial, Principal
 from pln_ivr.console.feed import Feed
 from pln_ivr.console.routes import Api
 from pln_ivr.console.views import (
@@ -24,6 +24,7 @@ from pln_ivr.console.views import (
     QueueView,
     WaitingView,
 )
+from pln_ivr.journal.tokens import Role
 from pln_ivr.outcomes import Review, Supervision
 
 TOKENS = {
@@ -146,17 +147,17 @@ class House:
         return examples.INCIDENT
 
     async def review(
-        self, incident_id: str, review: Review, reviewer: str, note: str | None
+        self, incident_id: str, review: Review, reviewer: str, note: str, again: bool
     ) -> IncidentView:
-        self._note("review", incident_id, review, reviewer, note)
+        self._note("review", incident_id, review, reviewer, note, again)
         return examples.INCIDENT
 
 
 @asynccontextmanager
-async def served(house: House) -> AsyncIterator[Client]:
-    """The house's API below /api, as serve() mounts it."""
+async def served(house: House, api: Api | None = None) -> AsyncIterator[Client]:
+    """The house's API, or this one, below /api, as serve() mounts it."""
     app = web.Application()
-    app.add_subapp("/api", build(house.api))
+    app.add_subapp("/api", build(api or house.api))
     server = TestServer(app)
     async with TestClient(server) as client:
         assert server.runner is not None

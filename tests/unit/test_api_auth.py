@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from pln_ivr.console import auth
-from pln_ivr.console.auth import FAILURE_SECONDS, FAILURES, Denial, Denied, Guard, Principal, Role
+from pln_ivr.console.auth import FAILURE_SECONDS, FAILURES, Denial, Denied, Guard, Principal
 from pln_ivr.errors import JournalError
+from pln_ivr.journal.tokens import Role
 from tests.unit.api_house import TOKENS, house, shown
 
 SITI = TOKENS["agents"]

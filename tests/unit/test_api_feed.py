@@ -349,6 +349,19 @@ def test_a_row_is_an_event_without_the_number(row: Row, kind: str) -> None:
     assert NUMBER[:-3] not in json.encode(made[1]).decode()
 
 
+async def test_rows_and_reviews_are_told() -> None:
+    async with house() as (there, client):
+        there.feed.tell(ROWS[0][0])
+        async with listening(client) as listener:
+            for row, kind in ROWS:
+                there.feed.tell(row)
+                assert (await listener.event())[0] == kind
+            url, body = "/api/incidents/i-1/review", {"review": "upheld"}
+            async with client.post(url, json=body, headers=shown("supervisors")) as answer:
+                assert answer.status == 200
+            assert (await listener.event())[2] == examples.INCIDENT
+
+
 def test_every_kind_of_event_can_come_and_a_mark_is_none() -> None:
     assert {kind for _, kind in ROWS} | {"snapshot"} == set(EVENTS)
     assert event_of(MarkRow(mark="cdr", sequence=1, position="7")) is None

@@ -13,9 +13,9 @@ import structlog
 from msgspec.json import decode, encode
 
 from pln_ivr.console import examples, routes
-from pln_ivr.console.auth import Principal, Role
+from pln_ivr.console.auth import Principal
 from pln_ivr.console.routes import BODY_BYTES
-from pln_ivr.console.views import FlagView, IncidentFilters, IncidentView
+from pln_ivr.console.views import IncidentFilters
 from pln_ivr.errors import (
     AriRefused,
     AriTimeout,
@@ -24,7 +24,7 @@ from pln_ivr.errors import (
     OrderRefused,
     RefusalKind,
 )
-from pln_ivr.journal import FlagRow, IncidentRow
+from pln_ivr.journal.tokens import Role
 from pln_ivr.outcomes import IncidentKind, Review, Supervision
 from tests.unit.api_house import Client, House, house, served, shown
 
@@ -82,12 +82,12 @@ ORDERS: list[tuple[str, Any, tuple[Any, ...]]] = [
     (
         "POST /incidents/i-1/review",
         {"review": "upheld", "note": "didengar"},
-        ("review", "i-1", Review.UPHELD, OPERATOR, "didengar"),
+        ("review", "i-1", Review.UPHELD, OPERATOR, "didengar", False),
     ),
     (
         "POST /incidents/i-1/review",
-        {"review": "dismissed"},
-        ("review", "i-1", Review.DISMISSED, OPERATOR, None),
+        {"review": "dismissed", "note": " salah sambung\n", "again": True},
+        ("review", "i-1", Review.DISMISSED, OPERATOR, "salah sambung", True),
     ),
     ("GET /incidents", None, ("incidents", IncidentFilters())),
     (
@@ -228,6 +228,13 @@ FAULTS: list[tuple[str, Any, int, str, str | None]] = [
         "note: Expected str of length <= 2000",
         "note",
     ),
+    (
+        "POST /incidents/i-1/review",
+        {"review": "dismissed", "note": " "},
+        422,
+        "a dismissal needs a note that says why",
+        "note",
+    ),
     ("GET /queues?name=x", None, 400, "there is no field name; none belongs here", "name"),
     ("GET /incidents?limit=0", None, 400, "limit: Expected int >= 1", "limit"),
     ("GET /incidents?limit=many", None, 400, "limit: Expected int, got str", "limit"),
@@ -366,32 +373,3 @@ async def test_supervisors_come_to_their_own_phone_unless_an_operator_sends_them
         ]
         there.tokens["phoneless"] = Principal("tia", Role.SUPERVISOR)
         assert (await ask(client, supervise, {"mode": "barge"}, "phoneless"))[0] == 422
-
-
-async def test_rows_of_the_journal_are_shown_as_they_are() -> None:
-    flag = FlagRow(
-        flag_id="f-1",
-        sequence=2,
-        node="pln-1",
-        call_id="c-1",
-        offer_id="o-1",
-        agent="101",
-        raised_at=examples.TIME,
-        taken_by="201",
-    )
-    assert FlagView.of(flag) == FlagView(
-        flag_id="f-1", call_id="c-1", agent="101", raised_at=examples.TIME, taken_by="201"
-    )
-    incident = IncidentRow(
-        incident_id=examples.INCIDENT_ID,
-        sequence=1,
-        node="pln-1",
-        kind=IncidentKind.MISSED_THIRD_RING,
-        agent="101",
-        queue="gangguan",
-        call_id=examples.CALL_ID,
-        offer_id=examples.OFFER_ID,
-        happened_at=examples.TIME,
-        rang_seconds=11.0,
-    )
-    assert IncidentView.of(incident) == examples.INCIDENT

@@ -9,7 +9,8 @@ import pytest
 import pytest_asyncio
 
 from pln_ivr.console.api import ROUTES
-from pln_ivr.console.auth import Denial, May, Principal, Role
+from pln_ivr.console.auth import Denial, May, Principal
+from pln_ivr.journal.tokens import Role
 from tests.unit.api_house import Client, House, house, shown
 
 ALL = {"agents", "supervisors", "operators"}
