@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from typing import cast
@@ -165,3 +166,10 @@ async def test_nothing_is_told_before_it_is_time_or_if_it_never_is(
     await music.stop()
     assert standings.asked == 0
     assert prompts.played == ["please-wait"]
+
+
+async def test_the_caller_is_not_told_more_often_than_is_set(caller: Channel) -> None:
+    standings, seconds, began = Standings(), 0.02, time.monotonic()
+    music = comfort(OpenRoom(), NoPrompts(), caller, seconds, standings)
+    await announced(music, standings, 3)
+    assert standings.asked <= (time.monotonic() - began) / seconds
