@@ -33,7 +33,6 @@ from pln_ivr.calls.room import WaitingRoom
 from pln_ivr.calls.upkeep import Upkeep
 from pln_ivr.config import Queues, Settings
 from pln_ivr.console.auth import finder
-from pln_ivr.console.events import event_of
 from pln_ivr.console.evidence import JournalEvidence
 from pln_ivr.console.feed import Feed
 from pln_ivr.console.routes import Api
@@ -44,7 +43,6 @@ from pln_ivr.journal import (
     CallRow,
     JournalReader,
     JournalWriter,
-    Row,
 )
 from pln_ivr.journal.tokens import Tokens
 from pln_ivr.metrics import Metrics
@@ -81,7 +79,7 @@ class App:
         self.levels = ServiceLevels(
             {name: queue.service_seconds for name, queue in settings.queues.names.items()}
         )
-        self.telling = Telling(settings.node.name, journal, metrics, self.levels, self._publish)
+        self.telling = Telling(settings.node.name, journal, metrics, self.levels, self.feed.tell)
         loop = asyncio.get_running_loop()
         self.drain_seconds = settings.drain.deadline_seconds
         self.roster: Roster = {}
@@ -275,11 +273,6 @@ class App:
     def _reachable(self, extension: str, reachable: bool) -> None:
         self.agents.set_reachable(extension, reachable)
         self.desk.change()
-
-    def _publish(self, row: Row) -> None:
-        event = event_of(row)
-        if event:
-            self.feed.publish(*event)
 
     def _agent_changed(self, agent: Agent, reason: str) -> None:
         self.telling.agent_changed(agent, reason)

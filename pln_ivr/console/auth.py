@@ -153,7 +153,7 @@ class Guard:
             self._known.move_to_end(digest)
             return principal
         principal = await self._find(token)
-        self._known[digest] = (now + 1e9, principal)
+        self._known[digest] = (now + REMEMBER_SECONDS, principal)
         self._known.move_to_end(digest)
         while len(self._known) > REMEMBERED_TOKENS:
             self._known.popitem(last=False)
