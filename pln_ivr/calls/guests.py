@@ -62,6 +62,8 @@ class Guest:
     ordered_by: str
     flag_id: str | None = None
     row: SupervisionRow | None = None
+    snoop: Channel | None = None
+    """What a supervisor hears through who is not in the conversation's own bridge."""
 
     @property
     def extension(self) -> str:
@@ -152,6 +154,9 @@ class Guests:
     async def _enter(self, guest: Guest, mode: Supervision) -> None:
         """Hear and be heard as the mode says."""
         self._tell_end(guest)
+        if guest.snoop:
+            await self._hang_up(guest.snoop)
+            guest.snoop = None
         if mode in (Supervision.LISTEN, Supervision.WHISPER):
             await self._spy(guest, mode)
         else:
@@ -180,7 +185,7 @@ class Guests:
         """A channel that hears the agent's leg, in one bridge with the supervisor's."""
         offer = guest.partner.offer
         bridge = WATCH + offer.id
-        snoop = self._ari.channel(f"{SNOOP}{offer.id}-{mode}")
+        snoop = guest.snoop = self._ari.channel(f"{SNOOP}{uuid_utils.uuid7()}")
         guest.stack.callback(snoop.close)
         await self._ari.create_bridge(bridge, "mixing")
         guest.stack.push_async_callback(self._destroy, bridge)

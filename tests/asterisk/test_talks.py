@@ -3,64 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable
 
 import pytest
 
 from pln_ivr.outcomes import OfferResult, Reason, Result, TalkEnd
-from tests.asterisk.softphone import Softphone
 from tests.asterisk.sound import channels, seconds_of_tone
-from tests.asterisk.world import World, eventually
-
-CUSTOMER, SITI, BUDI, CHIEF = 440, 660, 880, 1100
-"""Each party's tone in hertz."""
-
-
-@pytest.fixture
-def talks(make_world: Callable[..., World]) -> Iterator[Callable[..., Talk]]:
-    """Makes a world in which 101 talks with a customer: talks("102", AGENTS__KEY="...")."""
-    with ExitStack() as stack:
-
-        def make(*others: str, **env: str) -> Talk:
-            world = make_world(["101", *others], AGENTS__WRAP_UP_SECONDS="0", **env)
-            return stack.enter_context(Talk.begun(world))
-
-        yield make
-
-
-class Talk:
-    """A customer and agent 101 in conversation."""
-
-    def __init__(self, world: World, stack: ExitStack) -> None:
-        self.world = world
-        self._stack = stack
-        self.agent = self.phone("101", SITI)
-        self.customer = stack.enter_context(Softphone("08120001111", world.pbx.sip_port, CUSTOMER))
-
-    @classmethod
-    @contextmanager
-    def begun(cls, world: World) -> Iterator[Talk]:
-        with ExitStack() as stack:
-            talk = cls(world, stack)
-            assert talk.customer.call("123") == 200
-            assert talk.customer.hears(SITI, within=20)
-            assert talk.agent.hears(CUSTOMER)
-            yield talk
-
-    def phone(self, extension: str, hertz: float, ready: bool = True) -> Softphone:
-        """The agent's phone, registered and, unless told otherwise, ready."""
-        world = self.world
-        port = (world.make_ready if ready else world.register)(extension)
-        name = f"ag-{extension}"
-        return self._stack.enter_context(Softphone(name, world.pbx.sip_port, hertz, port))
-
-    def ended(self) -> None:
-        """The customer hangs up; nothing is left of anything."""
-        self.customer.hang_up()
-        self.world.settled()
-        assert "aside-" not in self.world.pbx.cli("bridge show all")
-        assert "watch-" not in self.world.pbx.cli("bridge show all")
+from tests.asterisk.talk import BUDI, CHIEF, CUSTOMER, SITI, Talk
+from tests.asterisk.world import eventually
 
 
 def test_on_hold_the_customer_hears_music_and_the_recording_goes_on(

@@ -18,7 +18,7 @@ from native.pbx import Pbx, PbxSettings, free_port
 from native.phones import Phones
 from native.root import Install
 from native.tones import write_tone
-from pln_ivr.journal import CallRow, JournalReader, OfferRow
+from pln_ivr.journal import CallRow, JournalReader, OfferRow, SupervisionRow
 
 REPO = Path(__file__).resolve().parents[2]
 SECRET = "agents-of-the-tests"
@@ -216,6 +216,11 @@ class World:
         """The offers of one call, in order."""
         with JournalReader(self.journal_url) as reader:
             return reader.offers_of(row.call_id)
+
+    def supervisions(self, row: CallRow) -> list[SupervisionRow]:
+        """Who was at a call besides its agents, in order."""
+        with JournalReader(self.journal_url) as reader:
+            return reader.supervisions_of(row.call_id)
 
     def recording(self, row: CallRow) -> Path:
         """The file of a call's recording, once it is filed."""
