@@ -294,6 +294,7 @@ class Softphone:
         self.answered.clear()
         self.ended.clear()
         self._sound.heard.clear()
+        self._reply(invite, "100 Trying")
         self._ring_at = time.monotonic() + self.rings_after, invite, tag
 
     def _listen_to(self, sdp: str) -> None:

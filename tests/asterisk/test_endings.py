@@ -69,7 +69,7 @@ def test_caller_hangs_up_while_the_agent_is_rung(make_world: Callable[..., World
     row = world.ended(1)[0]
     assert (row.outcome, row.reason) == (Result.ABANDONED, Reason.IN_RINGING)
     assert [offer.result for offer in world.offers(row)] == [OfferResult.CALLER_GONE]
-    assert world.metric("pln_ivr_agents", state="wrap_up") == 1, "the agent must be free again"
+    assert world.metric("pln_ivr_agents", state="ready") == 1, "the agent must be free again"
     world.settled()
 
 

@@ -106,4 +106,4 @@ def test_flags_and_agents_over_the_api(talks: Callable[..., Talk]) -> None:
     assert api.ask("POST", "/flags/none/take") == 404
     talk.ended()
     eventually(lambda: talk.world.metric("pln_ivr_agents", state="paused") == 1, 5, "the pause")
-    assert talk.world.metric("pln_ivr_api_denied_total", reason="unknown") == 1
+    assert talk.world.metric("pln_ivr_api_denied_total", reason="unknown") >= 1
