@@ -6,7 +6,6 @@ Nothing else sees all settings, and nothing is built anywhere else. `service` ru
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -14,31 +13,52 @@ from datetime import UTC, datetime, timedelta
 import structlog
 import uuid_utils
 
+from pln_ivr import __version__
 from pln_ivr.ari import Client
 from pln_ivr.ari.events import EndpointInfo, StasisStart
+from pln_ivr.board import Board
 from pln_ivr.calls.admission import ArrivalLimit, Door, Seats, margin
 from pln_ivr.calls.adoption import Adoption, Memory, close_fallback, open_fallback
-from pln_ivr.calls.call import Call
-from pln_ivr.calls.codes import AgentCodes
+from pln_ivr.calls.codes import AgentCodes, Words
 from pln_ivr.calls.completion import Completion, Sources
+from pln_ivr.calls.conversation import Conversations, Means
+from pln_ivr.calls.flags import Flags
+from pln_ivr.calls.floor import Floor, Keys
+from pln_ivr.calls.guests import Guests
 from pln_ivr.calls.journey import House, Rules
+from pln_ivr.calls.partner import Partners
 from pln_ivr.calls.prompts import Prompts
 from pln_ivr.calls.reception import Identity, Reception, Refusal
 from pln_ivr.calls.room import WaitingRoom
-from pln_ivr.calls.upkeep import Repair, Upkeep
-from pln_ivr.config import Settings
+from pln_ivr.calls.upkeep import Upkeep
+from pln_ivr.config import Queues, Settings
+from pln_ivr.console.auth import finder
+from pln_ivr.console.evidence import JournalEvidence
+from pln_ivr.console.feed import Feed
+from pln_ivr.console.routes import Api
 from pln_ivr.errors import AriError, ConfigError, JournalError
-from pln_ivr.journal import AgentStateRow, CallRow, JournalReader, JournalWriter
+from pln_ivr.figures import show
+from pln_ivr.journal import (
+    AgentStateRow,
+    CallRow,
+    JournalReader,
+    JournalWriter,
+)
+from pln_ivr.journal.tokens import Tokens
 from pln_ivr.metrics import Metrics
-from pln_ivr.outcomes import Outcome
-from pln_ivr.queues.agents import Agent, Agents, AgentState
-from pln_ivr.queues.desk import Desk, LocalReservations, Offer, Pauses
+from pln_ivr.queues.agents import Agent, Agents, Wish
+from pln_ivr.queues.conduct import Conduct
+from pln_ivr.queues.desk import Desk, Habits
+from pln_ivr.queues.lines import Line, Returning
+from pln_ivr.queues.offer import LocalReservations, Offer
 from pln_ivr.queues.phones import PhoneWatch, PjsipPhones
 from pln_ivr.queues.ringing import RingTimes
 from pln_ivr.queues.roster import Roster, load_roster
+from pln_ivr.queues.service import ServiceLevels
 from pln_ivr.recordings.files import Filed
 from pln_ivr.recordings.recorder import Recorder, name_of, recording_uri
 from pln_ivr.resources import DiskWatch, needs, of_asterisk, shortages, sqlite_folder
+from pln_ivr.telling import Telling
 
 log = structlog.get_logger("pln_ivr.app")
 
@@ -52,9 +72,14 @@ class App:
 
     def __init__(self, settings: Settings, ari: Client, journal: JournalWriter, metrics: Metrics):
         self._settings = settings
-        self._ari = ari
-        self._journal = journal
         self._metrics = metrics
+        self.ari = ari
+        self.journal = journal
+        self.feed = Feed(metrics.feed_dropped)
+        self.levels = ServiceLevels(
+            {name: queue.service_seconds for name, queue in settings.queues.names.items()}
+        )
+        self.telling = Telling(settings.node.name, journal, metrics, self.levels, self.feed.tell)
         loop = asyncio.get_running_loop()
         self.drain_seconds = settings.drain.deadline_seconds
         self.roster: Roster = {}
@@ -83,10 +108,16 @@ class App:
         self.desk = Desk(
             self.agents,
             LocalReservations(self.agents),
+            lines_of(settings.queues),
             settings.node.name,
-            journal.write,
+            self.telling.offer,
             self._offer_ended,
-            Pauses(unreachable=settings.agents.unreachable_pause_seconds),
+            Habits(
+                unreachable=settings.agents.unreachable_pause_seconds,
+                wrap_up=settings.agents.wrap_up_seconds,
+                pause_after_misses=settings.agents.pause_after_misses,
+                ageing=settings.queues.ageing_seconds,
+            ),
             loop.time,
         )
         prompts = Prompts(
@@ -98,7 +129,25 @@ class App:
         )
         music = {name: queue.music for name, queue in settings.queues.names.items()}
         self.room = WaitingRoom(ari, prompts, music)
-        self.codes = AgentCodes(ari, prompts, self.agents)
+        words = Words(settings.agents.pauses, settings.agents.dispositions)
+        self.codes = AgentCodes(ari, prompts, self.agents, self.desk, words)
+        self.conduct = Conduct(settings.node.name, self.telling.incident)
+        self.talks = Conversations()
+        self.flags = Flags(settings.node.name, self.telling)
+        self.partners = self._build_partners()
+        self.guests = Guests(
+            ari, self.partners, self.agents, settings.node.name, self.telling, self.flags.helped
+        )
+        self.floor = Floor(
+            ari,
+            self.agents,
+            self.desk,
+            self.talks,
+            self.guests,
+            self.flags,
+            Keys(words, digits_of(settings.queues)),
+            settings.agents.flag_rings_supervisors,
+        )
         self.reception = self._build_reception(prompts, incarnation)
         self.adoption = Adoption(
             ari, self.reception, self.desk, prompts, self._remember, self.phone_watch.busy
@@ -117,10 +166,10 @@ class App:
             self.completion,
             settings.admission.upkeep_seconds,
         )
-        self._show()
+        show(self, metrics)
 
     def _build_reception(self, prompts: Prompts, incarnation: str) -> Reception:
-        settings, ari, journal = self._settings, self._ari, self._journal
+        settings, ari = self._settings, self.ari
         limit = ArrivalLimit(
             settings.admission.arrivals_per_second, asyncio.get_running_loop().time
         )
@@ -130,38 +179,70 @@ class App:
                 prompts=prompts,
                 room=self.room,
                 desk=self.desk,
-                phones=self.phones,
+                partners=self.partners,
                 recorder=self.recorder,
-                tell=lambda call: journal.write(call.row()),
-            ),
-            Rules(
-                queue=settings.queues.entry,
-                ring=RingTimes(
-                    settings.agents.dial_deadline_seconds, settings.agents.ring_deadline_seconds
+                returning=Returning(settings.queues.resume_seconds),
+                means=Means(
+                    ari, self.desk, self.conduct, self.talks, self.floor.keyed, self.floor.over
                 ),
-                confirm_seconds=settings.recordings.confirm_seconds,
-                when_unconfirmed=settings.recordings.when_unconfirmed,
+                tell=self.telling.call,
             ),
+            Rules(settings.queues.entry, settings.queues.dialled),
             Door(self.seats, limit, self._refused_for_disk),
             self.codes,
             Refusal(settings.admission.reject_cause, settings.drain.new_calls),
             Identity(settings.node.name, incarnation),
-            self._call_ended,
+            self.telling.call_ended,
+        )
+
+    def _build_partners(self) -> Partners:
+        agents, recordings = self._settings.agents, self._settings.recordings
+        return Partners(
+            ari=self.ari,
+            desk=self.desk,
+            phones=self.phones,
+            recorder=self.recorder,
+            times=RingTimes(agents.dial_deadline_seconds, agents.ring_deadline_seconds),
+            confirm_seconds=recordings.confirm_seconds,
+            talk_unrecorded=recordings.when_unconfirmed == "bridge",
+            tell=self.telling.call,
+        )
+
+    def build_api(self, tokens: Tokens) -> Api:
+        """The supervisor's API on this node's parts."""
+        board = Board(
+            floor=self.floor,
+            roster=self.agents,
+            desk=self.desk,
+            talks=self.talks,
+            raised=self.flags,
+            settings=self._settings.queues,
+            levels=self.levels,
+            caller_of=self.reception.caller_of,
+            clock=asyncio.get_running_loop().time,
+        )
+        return Api(
+            floor=board,
+            evidence=JournalEvidence(self._settings.journal.url),
+            feed=self.feed,
+            find=finder(tokens),
+            on_denied=self._metrics.api_denied,
+            version=__version__,
         )
 
     # -- what Asterisk tells (ari.client.Handler) --------------------------------------
 
     async def connected(self) -> None:
         """After each connection: count who is in the house, then let callers in."""
-        await self._ari.set_global("CAPACITY", str(self.seats.budget))
-        await self._ari.set_global("MARGIN", str(margin(self.seats.budget)))
+        await self.ari.set_global("CAPACITY", str(self.seats.budget))
+        await self.ari.set_global("MARGIN", str(margin(self.seats.budget)))
         await self.room.prepare()
         await self.adoption.adopt()
         await self.codes.catch_up()
         self.reception.open()
         await self.phones.push(self.roster)
         if not self.reception.draining:
-            await close_fallback(self._ari)
+            await close_fallback(self.ari)
         await self._check_resources()
         self.desk.change()
         self.upkeep.soon()
@@ -171,7 +252,7 @@ class App:
         self.reception.draining = True
         if self._settings.drain.new_calls == "fallback":
             try:
-                await open_fallback(self._ari)
+                await open_fallback(self.ari)
             except AriError as error:
                 log.warning("fallback_not_opened", error=str(error))
 
@@ -194,37 +275,12 @@ class App:
         self.desk.change()
 
     def _agent_changed(self, agent: Agent, reason: str) -> None:
-        self._journal.write(
-            AgentStateRow(
-                change_id=str(uuid_utils.uuid7()),
-                sequence=1,
-                node=self._settings.node.name,
-                agent=agent.extension,
-                state=agent.state,
-                reason=reason,
-                changed_at=datetime.now(UTC),
-            )
-        )
+        self.telling.agent_changed(agent, reason)
         self.desk.change()
 
-    def _offer_ended(self, offer: Offer, seconds: float) -> None:
-        if offer.result:
-            self._metrics.offer_ended(offer.result, seconds)
-
-    def _call_ended(self, call: Call) -> None:
-        if call.outcome and call.ended_at:
-            self._count(call.outcome, call.queued_at, call.talking_at, call.ended_at)
-
-    def _count(
-        self,
-        outcome: Outcome,
-        queued_at: datetime | None,
-        talking_at: datetime | None,
-        ended_at: datetime,
-    ) -> None:
-        waited = ((talking_at or ended_at) - queued_at).total_seconds() if queued_at else None
-        talked = (ended_at - talking_at).total_seconds() if talking_at else None
-        self._metrics.call_ended(outcome, waited, talked)
+    def _offer_ended(self, offer: Offer) -> None:
+        self.telling.offer_ended(offer)
+        self.conduct.offer_ended(offer)
 
     def _remember(self, channel_ids: list[str]) -> Memory:
         settings = self._settings
@@ -237,7 +293,7 @@ class App:
         if row is None:
             log.warning("recording_without_call", recording=uri)
         else:
-            self._journal.write(
+            self.journal.write(
                 replace(row, sequence=row.sequence + 1, recording_seconds=filed.seconds)
             )
 
@@ -250,26 +306,16 @@ class App:
             return None
 
     def _call_completed(self, row: CallRow) -> None:
-        if row.outcome and row.reason and row.ended_at:
-            outcome = Outcome(row.outcome, row.reason)
-            self._metrics.call_completed(outcome)
-            if row.incarnation == self.reception.identity.incarnation:  # the journal's figure too
-                self._count(outcome, row.queued_at, row.talking_at, row.ended_at)
-            if row.recording:
-                self.recorder.recover(name_of(row.recording))
-            log.info(
-                "call_completed",
-                call_id=row.call_id,
-                outcome=row.outcome,
-                reason=row.reason,
-                fallback=row.fallback,
-            )
+        own = row.incarnation == self.reception.identity.incarnation
+        self.telling.call_completed(row, own)
+        if row.recording:
+            self.recorder.recover(name_of(row.recording))
 
     # -- what there is enough of, or not --------------------------------------------------
 
     async def _check_resources(self) -> None:
         settings = self._settings
-        there = await of_asterisk(self._ari.get_global) | self.own_resources
+        there = await of_asterisk(self.ari.get_global) | self.own_resources
         needed = needs(self.seats.budget, len(self.roster), settings.ari.connections)
         self.shortages = shortages(needed, there)
         for line in self.shortages:
@@ -290,7 +336,7 @@ class App:
 
     def load_roster(self) -> None:
         """Read the roster. Raises RosterError, and then the old one goes on."""
-        roster = load_roster(self._settings.agents.roster, self._settings.queues.names.keys())
+        roster = load_roster(self._settings.agents.roster, self._settings.queues.skills)
         self.agents.apply(roster)
         self.roster = roster
 
@@ -308,10 +354,10 @@ class App:
             log.warning("roster_not_pushed", error=str(error), cure="pushed when reconnected")
 
     async def restore_agents(self) -> None:
-        """Agents who were ready before a restart are ready again: nobody dials a code twice."""
+        """What agents wished before a restart they wish again: nobody dials a code twice."""
         for row in await asyncio.to_thread(self._last_states):
-            if row.state != AgentState.AWAY:
-                self.agents.wish(row.agent, True, "restart")
+            if row.wish in list(Wish):
+                self.agents.wish(row.agent, Wish(row.wish), "restart", row.pause)
 
     def _last_states(self) -> list[AgentStateRow]:
         with JournalReader(self._settings.journal.url) as reader:
@@ -322,67 +368,30 @@ class App:
     def checks(self) -> Mapping[str, bool]:
         """What /readyz reports."""
         return {
-            "asterisk": self._ari.ready,
-            "journal": not self._journal.failing,
+            "asterisk": self.ari.ready,
+            "journal": not self.journal.failing,
             "disk": not self._refused_for_disk(),
             "admitting": not self.reception.draining,
         }
 
-    def _show(self) -> None:
-        metrics, recorder = self._metrics, self.recorder
-        metrics.gauge("pln_ivr_seats_in_use", "Seats taken", lambda: self.seats.in_use)
-        metrics.gauge("pln_ivr_seats_capacity", "Seats there are", lambda: self.seats.budget)
-        metrics.gauge("pln_ivr_ari_ready", "1 if connected", lambda: float(self._ari.ready))
-        metrics.gauge(
-            "pln_ivr_ari_reconnections", "Connections lost", lambda: self._ari.reconnections
-        )
-        metrics.gauge("pln_ivr_journal_backlog", "Rows to store", lambda: self._journal.backlog)
-        metrics.gauge(
-            "pln_ivr_journal_overflowed", "Rows only in the log", lambda: self._journal.overflowed
-        )
-        metrics.gauge(
-            "pln_ivr_recordings_unconfirmed",
-            "Conversations whose recording was not confirmed",
-            lambda: recorder.unconfirmed,
-        )
-        metrics.gauge(
-            "pln_ivr_recordings_unfiled", "Recordings left in the spool", lambda: recorder.unfiled
-        )
-        metrics.gauge(
-            "pln_ivr_recordings_short",
-            "Recordings shorter than their conversation",
-            lambda: recorder.short,
-        )
-        metrics.gauge(
-            "pln_ivr_leases_expired",
-            "Callers whom Asterisk took back because it did not hear from us",
-            lambda: self.reception.leases_expired,
-        )
-        metrics.gauge("pln_ivr_disk_free_bytes", "Least room", lambda: self.disk.free_mb * 2**20)
-        metrics.gauge("pln_ivr_disk_low", "1 below disk.low_mb", lambda: float(self.disk.low))
-        metrics.gauge(
-            "pln_ivr_resources_short",
-            "Things of which there is less than a full house needs",
-            lambda: len(self.shortages),
-        )
-        metrics.groups(
-            "pln_ivr_repairs",
-            "What upkeep found wrong and repaired",
-            "what",
-            lambda: {repair: float(self.upkeep.repairs[repair]) for repair in Repair},
-        )
-        metrics.groups(
-            "pln_ivr_waiting_calls", "Calls in each line", "queue", self._waiting_by_queue
-        )
-        metrics.groups("pln_ivr_agents", "Agents by state", "state", self._agents_by_state)
 
-    def _waiting_by_queue(self) -> Mapping[str, float]:
-        waiting = self.desk.waiting()
-        return {name: waiting.get(name, 0) for name in self._settings.queues.names}
+def digits_of(queues: Queues) -> dict[str, str]:
+    """The queues that can be keyed, by their digit."""
+    return {queue.digit: name for name, queue in queues.names.items() if queue.digit}
 
-    def _agents_by_state(self) -> Mapping[str, float]:
-        counts = Counter(agent.state for agent in self.agents)
-        unreachable = sum(
-            agent.state is AgentState.READY and not agent.reachable for agent in self.agents
+
+def lines_of(queues: Queues) -> dict[str, Line]:
+    """The lines as the settings have them."""
+    return {
+        name: Line(
+            name=name,
+            skills=frozenset(queue.skills or (name,)),
+            priority=queue.priority,
+            length=queue.length,
+            longest_wait_seconds=queue.longest_wait_seconds,
+            overflow=queue.overflow,
+            music=queue.music,
+            announce_seconds=queue.announce_seconds,
         )
-        return {state: counts[state] for state in AgentState} | {"ready_unreachable": unreachable}
+        for name, queue in queues.names.items()
+    }

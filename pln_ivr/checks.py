@@ -52,7 +52,7 @@ async def check_all(config: Path | None) -> list[Verdict]:
 def _roster(settings: Settings) -> Verdict:
     path = settings.agents.roster
     try:
-        roster = load_roster(path, settings.queues.names.keys())
+        roster = load_roster(path, settings.queues.skills)
     except PlnIvrError as error:
         return Verdict("roster", False, str(error))
     if path.stat().st_mode & 0o004:
@@ -94,7 +94,7 @@ def _recordings(settings: Settings) -> Verdict:
 
 def _resources(settings: Settings, there: dict[str, int]) -> Verdict:
     try:
-        agents = len(load_roster(settings.agents.roster, settings.queues.names.keys()))
+        agents = len(load_roster(settings.agents.roster, settings.queues.skills))
         there |= of_this_process(settings.recordings.folder)
     except (PlnIvrError, OSError) as error:
         return Verdict("resources", False, str(error))

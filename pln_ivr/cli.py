@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import json
 import sys
 from dataclasses import asdict
 from enum import IntEnum
@@ -18,9 +17,15 @@ from rich.table import Table
 
 from pln_ivr import __version__, checks, orders, service
 from pln_ivr.calls.prompt_files import build_prompts, load_texts
-from pln_ivr.config import CONFIG_VARIABLE, Settings, load
+from pln_ivr.commands.conduct import conduct_cli
+from pln_ivr.commands.options import ConfigFile
+from pln_ivr.commands.output import print_json
+from pln_ivr.commands.report import report
+from pln_ivr.commands.token import token_cli
+from pln_ivr.config import Settings, load
 from pln_ivr.errors import ConfigError, PlnIvrError
 from pln_ivr.journal import CallRow, JournalReader
+from pln_ivr.journal.records import masked
 from pln_ivr.logs import set_up
 
 
@@ -37,13 +42,8 @@ cli = typer.Typer(
 )
 prompts_cli = typer.Typer(help="What callers hear.", no_args_is_help=True)
 cli.add_typer(prompts_cli, name="prompts")
-
-ConfigFile = Annotated[
-    Path | None,
-    typer.Option(
-        "--config", "-c", envvar=CONFIG_VARIABLE, help="TOML file; without it the defaults."
-    ),
-]
+cli.add_typer(conduct_cli, name="conduct")
+cli.add_typer(token_cli, name="token")
 
 
 @cli.command()
@@ -77,8 +77,7 @@ def calls(
     with JournalReader(load(config).journal.url) as reader:
         rows = reader.last_calls(last)
     if as_json:
-        for row in rows:
-            print(json.dumps(asdict(row) | {"caller": masked(row.caller)}, default=str))
+        print_json([asdict(row) | {"caller": masked(row.caller)} for row in rows])
     else:
         Console().print(_table(rows))
 
@@ -119,9 +118,7 @@ def version() -> None:
     print(__version__)
 
 
-def masked(number: str) -> str:
-    """A phone number with only its last three digits: enough to recognise, not to call."""
-    return "*" * max(0, len(number) - 3) + number[-3:]
+cli.command()(report)
 
 
 def _table(rows: list[CallRow]) -> Table:

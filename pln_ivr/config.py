@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import tomllib
+from collections import Counter
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -27,6 +28,7 @@ ENV_PREFIX = "PLN_IVR_"
 CONFIG_VARIABLE = "PLN_IVR_CONFIG"
 """Names the TOML file, like --config."""
 Seconds = Annotated[float, Field(gt=0)]
+Digit = Annotated[str, Field(pattern=r"^[0-9]$")]
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,31}$")]
 
 
@@ -109,17 +111,59 @@ class Prompts(Section):
 
 
 class Queue(Section):
-    """A named line of waiting calls."""
+    """A named line of waiting calls. Where 0 is allowed it means: no limit, or never."""
 
+    skills: tuple[Name, ...] = ()
+    """What an agent must be able to do to be offered its calls; none: the queue's own name."""
+    digit: Digit | Literal[""] = ""
+    """Keyed by an agent who sends a caller on to it."""
+    priority: Annotated[int, Field(ge=0, le=9)] = 0
+    """Its calls go before those of a queue of lower priority, see queues.ageing_seconds."""
+    length: Annotated[int, Field(ge=0)] = 0
+    """So many calls may wait in it."""
+    longest_wait_seconds: Annotated[float, Field(ge=0)] = 0.0
+    """So long a call may wait in it."""
+    overflow: Name | Literal[""] = ""
+    """The queue that takes callers whom this one cannot; empty: they are told that all
+    agents are busy and let go."""
     music: Name = "default"
     """Class in musiconhold.conf that waiting callers hear."""
+    announce_seconds: Annotated[float, Field(ge=0)] = 60.0
+    """How often a waiting caller is told the place in the line and the expected wait."""
+    service_seconds: Seconds = 20.0
+    """The service level counts calls answered within this time."""
+    service_share: Annotated[float, Field(gt=0, le=1)] = 0.8
+    """The service level to reach."""
+
+
+def _default_queues() -> dict[str, Queue]:
+    """Outage, billing, new connection, complaints."""
+    return {
+        "gangguan": Queue(digit="1", priority=2),
+        "tagihan": Queue(digit="2"),
+        "pasang-baru": Queue(digit="3"),
+        "keluhan": Queue(digit="4", priority=1),
+    }
 
 
 class Queues(Section):
     """The lines, and the one that a caller joins."""
 
-    entry: Name = "umum"
-    names: dict[Name, Queue] = Field(default_factory=lambda: {"umum": Queue()})
+    entry: Name = "gangguan"
+    dialled: dict[Annotated[str, Field(pattern=r"^\+?[0-9]{1,20}$")], Name] = {}
+    """Another queue than `entry` for callers who dialled this number (see PLN_DIDS)."""
+    names: dict[Name, Queue] = Field(default_factory=_default_queues)
+    ageing_seconds: Annotated[float, Field(ge=0)] = 120.0
+    """So many seconds of waiting count as one priority more, so that nobody starves."""
+    resume_seconds: Annotated[float, Field(ge=0)] = 60.0
+    """Who is cut off and dials again within this time keeps the place in the line."""
+
+    @property
+    def skills(self) -> frozenset[str]:
+        """Every skill that some queue asks for."""
+        return frozenset(
+            skill for name, queue in self.names.items() for skill in queue.skills or (name,)
+        )
 
 
 class Agents(Section):
@@ -136,6 +180,21 @@ class Agents(Section):
     qualify_seconds: Annotated[int, Field(ge=0, le=3600)] = 30
     """How often Asterisk asks each phone whether it is there (OPTIONS); 0 asks never, and then
     a phone counts as reachable while it is registered."""
+    pause_after_misses: Annotated[int, Field(ge=0)] = 3
+    """After so many missed third rings in a row the agent is paused; 0: never."""
+    wrap_up_seconds: Annotated[float, Field(ge=0)] = 15.0
+    """The agent's own time after a conversation, unless ended by *11 or a disposition."""
+    pauses: dict[Digit, Name] = {
+        "1": "istirahat",
+        "2": "salat",
+        "3": "rapat",
+        "4": "pelatihan",
+    }
+    """Reasons of a pause by the digit keyed after *12."""
+    dispositions: dict[Digit, Name] = {"1": "selesai", "2": "tindak-lanjut", "3": "salah-sambung"}
+    """What a conversation came to, by the digit keyed after *13."""
+    flag_rings_supervisors: bool = False
+    """Whether a white flag rings the free supervisors' phones, one after the other."""
     codec: Literal["alaw", "ulaw"] = "alaw"
     """Preferred at the agents' phones; the trunk's own, so that nothing is transcoded."""
 
@@ -236,12 +295,42 @@ def load(path: Path | None) -> Settings:
         raise ConfigError(
             f"environment: {error}; set single keys, like {ENV_PREFIX}ADMISSION__CAPACITY"
         ) from None
-    if settings.queues.entry not in settings.queues.names:
-        known = ", ".join(sorted(settings.queues.names))
-        raise ConfigError(
-            f"queues.entry: there is no queue {settings.queues.entry!r}; queues.names has: {known}"
-        )
+    faults = _queue_faults(settings.queues)
+    if faults:
+        raise ConfigError("\n".join(f"{path or 'settings'}: {fault}" for fault in faults))
     return settings
+
+
+def _queue_faults(queues: Queues) -> list[str]:
+    """What one key cannot know of another."""
+    known = ", ".join(sorted(queues.names))
+    named = {"entry": queues.entry}
+    named |= {f"dialled.{number}": name for number, name in queues.dialled.items()}
+    named |= {
+        f"names.{name}.overflow": queue.overflow
+        for name, queue in queues.names.items()
+        if queue.overflow
+    }
+    faults = [
+        f"queues.{key}: there is no queue {name!r}; queues.names has: {known}"
+        for key, name in named.items()
+        if name not in queues.names
+    ]
+    digits = Counter(queue.digit for queue in queues.names.values() if queue.digit)
+    faults += [f"queues: digit {digit} stands {n} times" for digit, n in digits.items() if n > 1]
+    return faults or [
+        f"queues.names.{name}.overflow: leads back to {name!r}; end the chain somewhere"
+        for name in queues.names
+        if _overflows_into_itself(queues, name)
+    ]
+
+
+def _overflows_into_itself(queues: Queues, name: str) -> bool:
+    at, seen = queues.names[name].overflow, {name}
+    while at and at not in seen:
+        seen.add(at)
+        at = queues.names[at].overflow
+    return at == name
 
 
 def _read_toml(path: Path) -> dict[str, Any]:

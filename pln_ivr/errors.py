@@ -5,7 +5,9 @@
     │   └── RosterError      the same for the roster of agents; names the file and the entry
     ├── PromptError          a prompt's text or audio is missing or unusable; names the file
     ├── JournalError         the journal cannot be opened; names the setting
+    │   └── EntryError       what is wanted does not fit what the journal holds: not there, taken
     ├── RecordingError       a recording could not be confirmed, finished or filed
+    ├── OrderRefused         what an agent or supervisor wants cannot be done now; says why
     └── AriError             what goes wrong between us and Asterisk
         ├── AriUnavailable   no connection to Asterisk, or the request was cut off
         ├── AriTimeout       Asterisk did not answer, or an awaited event did not come, in time
@@ -16,6 +18,8 @@ The text of each error is one line for a person; a user's mistake never shows a 
 """
 
 from __future__ import annotations
+
+from enum import StrEnum
 
 
 class PlnIvrError(Exception):
@@ -38,8 +42,28 @@ class JournalError(PlnIvrError):
     """The journal cannot be opened or read. The text names the setting."""
 
 
+class EntryError(JournalError):
+    """What is wanted does not fit what the journal holds. The text names the entry and the cure."""
+
+
 class RecordingError(PlnIvrError):
     """A recording could not be confirmed, finished or filed."""
+
+
+class RefusalKind(StrEnum):
+    """Why an order is refused."""
+
+    NOT_FOUND = "not_found"  # there is no such agent, call or flag
+    CONFLICT = "conflict"  # not in the state that things are in
+    INVALID = "invalid"  # never: what is asked for makes no sense
+
+
+class OrderRefused(PlnIvrError):
+    """What an agent or a supervisor wants cannot be done. The text says why, in one line."""
+
+    def __init__(self, kind: RefusalKind, text: str) -> None:
+        super().__init__(text)
+        self.kind = kind
 
 
 class AriError(PlnIvrError):

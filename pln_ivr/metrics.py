@@ -20,7 +20,7 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.process_collector import ProcessCollector
 from prometheus_client.registry import Collector
 
-from pln_ivr.outcomes import REASONS, OfferResult, Outcome
+from pln_ivr.outcomes import REASONS, FlagResult, IncidentKind, OfferResult, Outcome
 
 _WAIT_BUCKETS = (1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1800)
 _OFFER_BUCKETS = (0.5, 1, 2, 4, 6, 8, 10, 11, 12, 15, 20, 30)
@@ -92,6 +92,28 @@ class Metrics:
             ["outcome", "reason"],
             registry=registry,
         )
+        self._incidents = Counter(
+            "pln_ivr_conduct_incidents", "Conduct incidents", ["kind"], registry=registry
+        )
+        for kind in IncidentKind:
+            self._incidents.labels(kind)
+        self._flags = Counter(
+            "pln_ivr_white_flags", "White flags that came down", ["result"], registry=registry
+        )
+        for flag_result in FlagResult:
+            self._flags.labels(flag_result)
+        self._help = Histogram(
+            "pln_ivr_white_flag_help_seconds",
+            "From a white flag to the supervisor on the line",
+            buckets=_WAIT_BUCKETS,
+            registry=registry,
+        )
+        self._denied = Counter(
+            "pln_ivr_api_denied", "Who was turned away by the API", ["reason"], registry=registry
+        )
+        self._dropped = Counter(
+            "pln_ivr_feeds_dropped", "Watchers too slow for the feed", registry=registry
+        )
         # labels() takes its time, and these are counted several times a call.
         self._event_children: dict[str, Counter] = {}
         self._request_children: dict[tuple[str, str, str], Counter] = {}
@@ -130,6 +152,26 @@ class Metrics:
     def offer_ended(self, result: OfferResult, seconds: float) -> None:
         """Count an offer."""
         self._offers.labels(result).observe(seconds)
+
+    def incident(self, kind: IncidentKind) -> None:
+        """Count a conduct incident."""
+        self._incidents.labels(kind).inc()
+
+    def api_denied(self, reason: str) -> None:
+        """Count somebody whom the API turned away; `reason` is a closed set of words."""
+        self._denied.labels(reason).inc()
+
+    def feed_dropped(self) -> None:
+        """Count a watcher who was disconnected for being too slow."""
+        self._dropped.inc()
+
+    def flag_ended(self, result: FlagResult) -> None:
+        """Count a white flag."""
+        self._flags.labels(result).inc()
+
+    def flag_helped(self, seconds: float) -> None:
+        """How long an agent waited for help."""
+        self._help.observe(seconds)
 
     def event(self, type_: str) -> None:
         """See ari.client.Meter."""

@@ -16,6 +16,7 @@ class Result(StrEnum):
     ANSWERED = "answered"  # caller and agent talked
     ABANDONED = "abandoned"  # the caller hung up before an agent was there
     REJECTED = "rejected"  # no seat was given: the caller heard a busy tone
+    RELEASED = "released"  # told why no agent comes, and let go
     FAILED = "failed"  # our side ended it: a fault, not a decision
 
 
@@ -37,6 +38,9 @@ class Reason(StrEnum):
     ARRIVAL_LIMIT = "arrival_limit"  # rejected: more calls a second than admission allows
     DISK_FULL = "disk_full"  # rejected: no room for recordings, and the policy is to refuse
 
+    QUEUE_FULL = "queue_full"  # released: the line and those it overflows to are full
+    WAITED_TOO_LONG = "waited_too_long"  # released: the line's longest wait is over
+
     ERROR = "error"  # failed: a bug; the traceback is in the log with the call id
     PBX = "pbx"  # failed: Asterisk refused, did not answer in time or went away
     SHUTDOWN = "shutdown"  # failed: the drain deadline passed with the call still up
@@ -52,6 +56,7 @@ REASONS: dict[Result, frozenset[Reason]] = {
     Result.REJECTED: frozenset(
         {Reason.FULL, Reason.DRAINING, Reason.ARRIVAL_LIMIT, Reason.DISK_FULL}
     ),
+    Result.RELEASED: frozenset({Reason.QUEUE_FULL, Reason.WAITED_TOO_LONG}),
     Result.FAILED: frozenset({Reason.ERROR, Reason.PBX, Reason.SHUTDOWN}),
 }
 
@@ -97,3 +102,48 @@ class OfferResult(StrEnum):
     UNREACHABLE = "unreachable"  # not registered, no answer from the phone, or never rang
     CALLER_GONE = "caller_gone"  # the caller hung up while it rang: nobody's fault
     FAILED = "failed"  # our side: refused by Asterisk, or the recording did not start
+
+
+class TalkEnd(StrEnum):
+    """How an agent's part in a conversation ended."""
+
+    CALLER_HUNG_UP = "caller_hung_up"
+    AGENT_HUNG_UP = "agent_hung_up"
+    TRANSFERRED = "transferred"  # the caller went on to somebody else
+    CONSULTED = "consulted"  # asked by a colleague, did not talk with the caller
+    TAKEN_OVER = "taken_over"  # by a supervisor
+    MEDIA_LOST = "media_lost"
+    UNSEEN = "unseen"  # while this program was away
+    FAILED = "failed"  # our side
+
+
+class IncidentKind(StrEnum):
+    """What a conduct incident is about. Evidence for a person to review, never a verdict."""
+
+    MISSED_THIRD_RING = "missed_third_ring"  # the phone rang to the deadline
+    HUNG_UP_ON_CUSTOMER = "hung_up_on_customer"  # the agent hung up while the customer spoke
+
+
+class Review(StrEnum):
+    """What a person made of an incident."""
+
+    NEW = "new"
+    UPHELD = "upheld"
+    DISMISSED = "dismissed"
+
+
+class FlagResult(StrEnum):
+    """What became of a white flag."""
+
+    HELPED = "helped"  # a supervisor was on the line
+    WITHDRAWN = "withdrawn"  # the agent lowered it
+    UNANSWERED = "unanswered"  # the conversation ended before anybody came
+
+
+class Supervision(StrEnum):
+    """How a supervisor is in a conversation."""
+
+    LISTEN = "listen"  # hears both, is heard by nobody
+    WHISPER = "whisper"  # hears both, is heard by the agent alone
+    BARGE = "barge"  # is heard by both
+    TAKE_OVER = "take_over"  # instead of the agent

@@ -19,6 +19,7 @@ from pln_ivr.ari.client import Timing
 from pln_ivr.config import Settings
 from pln_ivr.console.server import serve
 from pln_ivr.journal import JournalWriter, Limits, open_journal
+from pln_ivr.journal.tokens import Tokens
 from pln_ivr.metrics import Metrics
 from pln_ivr.resources import of_this_process
 
@@ -67,6 +68,7 @@ async def run(settings: Settings) -> None:
         app.own_resources = of_this_process(settings.recordings.folder)
         app.load_roster()
         await app.restore_agents()
+        tokens = stack.enter_context(Tokens(settings.journal.url))
         console = settings.console
         port = await stack.enter_async_context(
             serve(
@@ -76,6 +78,7 @@ async def run(settings: Settings) -> None:
                 app.checks,
                 {"drain": orders.stop.set, "leave": orders.leave.set},
                 settings.ari.password.get_secret_value(),
+                app.build_api(tokens),
             )
         )
         _handle_signals(app, orders)
@@ -133,6 +136,8 @@ async def serve_until_stopped(
             services.create_task(app.desk.run(), name="desk"),
             services.create_task(app.phone_watch.run(), name="phones"),
             services.create_task(app.reception.run(), name="reception"),
+            services.create_task(app.guests.run(), name="guests"),
+            services.create_task(app.floor.run(), name="floor"),
             services.create_task(app.upkeep.run(), name="upkeep"),
         ]
         connection = services.create_task(ari.run(app), name="ari")

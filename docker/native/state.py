@@ -75,7 +75,7 @@ class State:
         write_private(
             self.roster,
             "\n".join(
-                f'[[agents]]\nextension = "{extension}"\nname = "{name}"\nqueues = ["umum"]\n'
+                f'[[agents]]\nextension = "{extension}"\nname = "{name}"\nskills = ["gangguan"]\n'
                 f'secret = "{known[f"AGENT_{extension}"]}"\n'
                 for extension, name in people
             ),

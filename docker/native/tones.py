@@ -27,11 +27,14 @@ def _encode(sample: int) -> int:
     return 0x7F ^ mask
 
 
+def tone(hertz: float, seconds: float = 1.0, level: float = 0.25) -> bytes:
+    """A sine of whole periods as alaw, so that it loops without a click; `level` of full scale."""
+    scale, step = 32767 * level, 2 * math.pi * hertz / RATE
+    return alaw(int(scale * math.sin(step * n)) for n in range(int(RATE * seconds)))
+
+
 def write_tone(path: Path, hertz: int, seconds: float = 1.0, level: float = 0.25) -> Path:
-    """Write a sine of whole periods, so that it loops without a click; `level` of full scale."""
-    count = int(RATE * seconds)
-    scale = 32767 * level
-    step = 2 * math.pi * hertz / RATE
+    """Write a `tone`; returns its path."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(alaw(int(scale * math.sin(step * n)) for n in range(count)))
+    path.write_bytes(tone(hertz, seconds, level))
     return path

@@ -13,6 +13,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 
 from pln_ivr.ari import events
+from pln_ivr.ari.party import Party
 from pln_ivr.errors import AriTimeout, Gone
 
 SOFTHANGUP_DEVICE = 1
@@ -59,6 +60,7 @@ class Channel:
         self.hangup: Hangup | None = None
         """Set once the channel has ended, or has been asked to end by its far end."""
         self.destroyed = False
+        self.party = Party()
         self._playbacks: dict[str, str] = {}
         self._waiters: set[asyncio.Future[None]] = set()
         self._on_gone: set[Callable[[], None]] = set()
@@ -106,6 +108,8 @@ class Channel:
             case events.StasisEnd():
                 # Whoever hangs up, a request to hang up comes first.
                 self.leave()
+            case _:
+                self.party.feed(event)
         self._wake()
 
     def find(self, info: events.ChannelInfo, bridge_id: str | None) -> None:
@@ -159,6 +163,20 @@ class Channel:
         while self.hangup is None:
             await self._change()
         return self.hangup
+
+    async def next_key(self) -> str:
+        """Return the next key that was pressed, once it is. Raises Gone if the channel ends."""
+        while (key := self.party.take_key()) is None:
+            self._raise_if_gone()
+            await self._change()
+        return key
+
+    async def until_hold(self, on: bool) -> None:
+        """Return once the phone holds (or, if not `on`, talks again). Raises Gone if the channel
+        ends."""
+        while self.party.on_hold != on:
+            self._raise_if_gone()
+            await self._change()
 
     async def until_answered(self) -> None:
         """Return once the channel has been answered or is in the application, however long it

@@ -128,6 +128,29 @@ class ChannelLeftBridge(ChannelEvent, frozen=True, gc=False, kw_only=True):
     bridge: BridgeInfo
 
 
+class ChannelHold(ChannelEvent, frozen=True, gc=False, kw_only=True):
+    """The phone has put the other side on hold (re-INVITE)."""
+
+
+class ChannelUnhold(ChannelEvent, frozen=True, gc=False, kw_only=True):
+    """The phone talks again."""
+
+
+class ChannelDtmfReceived(ChannelEvent, frozen=True, gc=False, kw_only=True):
+    """A key was pressed. `timestamp` tells one event from another that says the same again."""
+
+    digit: str
+    timestamp: str = ""
+
+
+class ChannelTalkingStarted(ChannelEvent, frozen=True, gc=False, kw_only=True):
+    """Speech was detected (TALK_DETECT)."""
+
+
+class ChannelTalkingFinished(ChannelEvent, frozen=True, gc=False, kw_only=True):
+    """Speech has been over for as long as TALK_DETECT was told to wait."""
+
+
 class PlaybackFinished(Event, frozen=True, gc=False, kw_only=True):
     """A prompt has ended: state is done, failed or cancelled."""
 
@@ -169,6 +192,11 @@ TYPES: dict[str, type[Event]] = {
         ChannelDestroyed,
         ChannelEnteredBridge,
         ChannelLeftBridge,
+        ChannelHold,
+        ChannelUnhold,
+        ChannelDtmfReceived,
+        ChannelTalkingStarted,
+        ChannelTalkingFinished,
         PlaybackFinished,
         EndpointStateChange,
         ApplicationReplaced,

@@ -102,6 +102,34 @@ class Operations(ABC):
         query = {"variable": "CHANNEL(hangup_handler_push)", "value": f"peer-left,s,1({peer_id})"}
         await self._hand_over(Request("POST", f"channels/{quote(channel_id)}/variable", query))
 
+    async def untie(self, channel_id: str) -> None:
+        """Take back `tie`: the channel's end is to mean nothing to the peer it had."""
+        query = {"variable": "CHANNEL(hangup_handler_wipe)", "value": ""}
+        await self._hand_over(Request("POST", f"channels/{quote(channel_id)}/variable", query))
+
+    async def detect_talking(self, channel_id: str, silence_ms: int, threshold: int) -> None:
+        """Have ChannelTalkingStarted and ChannelTalkingFinished told of what the channel's party
+        says: finished after `silence_ms` of silence, which is what is below `threshold` (mean
+        magnitude of the samples; func_talkdetect.c)."""
+        query = {"variable": "TALK_DETECT(set)", "value": f"{silence_ms},{threshold}"}
+        await self._hand_over(Request("POST", f"channels/{quote(channel_id)}/variable", query))
+
+    async def snoop(self, channel_id: str, snoop_id: str, *, spy: str, whisper: str) -> None:
+        """Make a channel that hears another one (`spy`: none, in, out, both) and is heard by it
+        (`whisper`). It comes into the application at once and ends with the channel."""
+        path = f"channels/{quote(channel_id)}/snoop/{quote(snoop_id)}"
+        query = {"app": self.app, "spy": spy, "whisper": whisper, "appArgs": "snoop"}
+        await self._wait(Request("POST", path, query))
+
+    async def start_channel_music(self, channel_id: str, music_class: str) -> None:
+        """Have one channel hear music on hold, whatever bridge it is in."""
+        query = {"mohClass": music_class}
+        await self._hand_over(Request("POST", f"channels/{quote(channel_id)}/moh", query))
+
+    async def stop_channel_music(self, channel_id: str) -> None:
+        """End that music."""
+        await self._hand_over(Request("DELETE", f"channels/{quote(channel_id)}/moh", {}))
+
     async def play(self, channel_id: str, media: str, playback_id: str) -> None:
         """Start a prompt. It ends with PlaybackFinished, or without a word if the channel does."""
         path = f"channels/{quote(channel_id)}/play/{quote(playback_id)}"
@@ -172,7 +200,9 @@ class Operations(ABC):
     # -- bridges ---------------------------------------------------------------------
 
     async def create_bridge(self, bridge_id: str, kind: str) -> None:
-        """Make a bridge of this kind (mixing, holding); one that exists stays as it is."""
+        """Make a bridge of this kind (mixing, holding, "mixing,dtmf_events"); one that exists
+        stays as it is. Without dtmf_events, two legs that nothing listens to are joined
+        natively and tell of no key."""
         try:
             await self._hand_over(Request("POST", f"bridges/{quote(bridge_id)}", {"type": kind}))
         except Gone:  # 409, which says here: it exists
@@ -185,13 +215,18 @@ class Operations(ABC):
         except Gone:
             return
 
-    async def add_to_bridge(self, bridge_id: str, channel_ids: Iterable[str]) -> None:
-        """Move channels into a bridge, out of any other.
+    async def add_to_bridge(
+        self, bridge_id: str, channel_ids: Iterable[str], absorb_keys: bool = False
+    ) -> None:
+        """Move channels into a bridge, out of any other. `absorb_keys`: what they press is told
+        to us and not sent on.
 
         2xx even if the join failed: wait for ChannelEnteredBridge. Must not meet a channel
         that is playing a prompt: it would wait for the prompt's end.
         """
         query = {"channel": ",".join(channel_ids)}
+        if absorb_keys:
+            query["absorbDTMF"] = "true"
         await self._wait(Request("POST", f"bridges/{quote(bridge_id)}/addChannel", query))
 
     async def start_music(self, bridge_id: str, music_class: str) -> None:

@@ -23,7 +23,8 @@ from pln_ivr.calls.sight import Sight
 from pln_ivr.errors import AriError, JournalError
 from pln_ivr.journal import CallRow, JournalReader, OfferRow
 from pln_ivr.outcomes import Stage
-from pln_ivr.queues.desk import Desk, Offer, offer_of
+from pln_ivr.queues.desk import Desk
+from pln_ivr.queues.offer import Offer
 from pln_ivr.queues.phones import PjsipPhones
 from pln_ivr.queues.ringing import LEG
 from pln_ivr.recordings.recorder import name_of, recording_name
@@ -45,6 +46,15 @@ class Memory:
     """By the caller leg's id; those of the channels asked for, ended or not."""
     offers: dict[str, OfferRow]
     """By offer id."""
+
+    def partner(self, legs: list[str]) -> str | None:
+        """Which of these legs is the agent's: the one of whom the journal knows that they talk."""
+        talking = (
+            leg
+            for leg in legs
+            if (row := self.offers.get(leg.removeprefix(LEG))) and row.talking_at
+        )
+        return next(talking, legs[0] if legs else None)
 
     @classmethod
     def read(cls, url: str, node: str, channel_ids: list[str]) -> Memory:
@@ -124,7 +134,7 @@ class Adoption:
 
     async def _adopt_one(self, sight: Sight, memory: Memory, channel: ChannelInfo) -> str | None:
         """Adopt one caller; returns the agent leg's id if they are talking."""
-        row, leg = memory.calls.get(channel.id), sight.partner(channel.id)
+        row, leg = memory.calls.get(channel.id), memory.partner(sight.partners(channel.id))
         if row is not None and row.outcome is not None:
             log.warning("leftover_channel", call_id=row.call_id)
             await self._ari.hang_up(channel.id, row.cause or 16)
@@ -159,7 +169,7 @@ class Adoption:
     def _talk(self, call: Call, leg: ChannelInfo, memory: Memory) -> Talk:
         offer_id = leg.id.removeprefix(LEG)
         row = memory.offers.get(offer_id)
-        offer = offer_of(row) if row else None
+        offer = Offer.of(row) if row else None
         if offer is None:
             agent = PjsipPhones.extension_of_channel(leg.name) or ""
             began = call.offered_at or call.started_at
@@ -178,11 +188,14 @@ class Adoption:
                 bridge.removeprefix(TALK)
             ):
                 await self._ari.destroy_bridge(bridge)
+        for bridge, members in sight.side_rooms.items():
+            if not any(map(self._ari.follows, members)):
+                await self._ari.destroy_bridge(bridge)
 
     def _settle_offers(self, memory: Memory, talking: set[str]) -> None:
         for row in memory.offers.values():
             if LEG + row.offer_id not in talking:
-                self._desk.lost(offer_of(row))
+                self._desk.lost(Offer.of(row))
 
     async def _look_again(self) -> None:
         """What ended while it was being adopted told nobody: Asterisk's list does."""

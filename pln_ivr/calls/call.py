@@ -37,6 +37,8 @@ class Call:
     answered_at: datetime | None = None
     notice_heard_at: datetime | None = None
     queued_at: datetime | None = None
+    place_at: datetime | None = None
+    """What decides the place in the line: `queued_at`, or that of an earlier call cut off."""
     offered_at: datetime | None = None
     talking_at: datetime | None = None
     ended_at: datetime | None = None
@@ -117,6 +119,7 @@ class Call:
             answered_at=self.answered_at,
             notice_heard_at=self.notice_heard_at,
             queued_at=self.queued_at,
+            place_at=self.place_at,
             offered_at=self.offered_at,
             talking_at=self.talking_at,
             ended_at=self.ended_at,

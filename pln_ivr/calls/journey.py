@@ -8,25 +8,25 @@ raised; reception ends the call in its one place.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Literal
 
 import structlog
 
-from pln_ivr.ari import Channel, Client
+from pln_ivr.ari import Channel, Client, Hangup
 from pln_ivr.calls.call import Call
+from pln_ivr.calls.conversation import Conversation, HandOver, Means, Transfer
+from pln_ivr.calls.partner import Partner, Partners
 from pln_ivr.calls.prompts import Prompts
 from pln_ivr.calls.room import Comfort, WaitingRoom
 from pln_ivr.errors import AriError, AriRefused, AriTimeout, AriUnavailable, Gone
-from pln_ivr.outcomes import OfferResult, Outcome, Reason, Result, Stage
-from pln_ivr.queues.desk import Desk, Offer
-from pln_ivr.queues.phones import Phones
-from pln_ivr.queues.ringing import Ring, RingTimes, agent_leg, ring
-from pln_ivr.recordings.files import Filed
-from pln_ivr.recordings.recorder import Recorder, recording_name, recording_uri
+from pln_ivr.outcomes import OfferResult, Outcome, Reason, Result, Stage, TalkEnd
+from pln_ivr.queues.desk import Desk, Place
+from pln_ivr.queues.lines import Line, Returning
+from pln_ivr.queues.offer import Offer
+from pln_ivr.recordings.recorder import Recorder
 
 log = structlog.get_logger("pln_ivr.journey")
 
@@ -36,18 +36,23 @@ TALK = "talk-"
 JOIN_SECONDS = 3.0
 """How long two legs may take to enter their bridge."""
 
+ONLY_SECONDS = 20.0
+"""How long a caller who was sent to one agent waits for that one; then anybody will do."""
+
 RETRY_SECONDS = 0.5
 """Until another attempt to greet a caller whom Asterisk could not be asked to answer."""
 
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """The settings that a journey needs."""
+    """Which line a call joins: by the number that was dialled, else `entry`."""
 
-    queue: str
-    ring: RingTimes
-    confirm_seconds: float
-    when_unconfirmed: Literal["bridge", "wait"]
+    entry: str
+    dialled: Mapping[str, str]
+
+    def queue(self, dialled: str) -> str:
+        """The queue for a call to this number."""
+        return self.dialled.get(dialled, self.entry)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +63,10 @@ class House:
     prompts: Prompts
     room: WaitingRoom
     desk: Desk
-    phones: Phones
+    partners: Partners
     recorder: Recorder
+    returning: Returning
+    means: Means
     tell: Callable[[Call], None]
     """Called when a call's story has grown: journal and metrics."""
 
@@ -85,9 +92,9 @@ class Journey:
     async def visit(self, talk: Talk | None = None) -> Outcome:
         """From the stage where the call stands, usually admission, to the conversation's end.
 
-        `talk` is the conversation that an adopted call is in. Returns the outcome if the
-        agent's side ended it. Raises Gone if the caller did, and AriError if Asterisk failed
-        us. Safe to cancel: the agent leg and the offer end with it.
+        `talk` is the conversation that an adopted call is in. Returns the outcome if our
+        side ended it. Raises Gone if the caller did, and AriError if Asterisk failed us. Safe
+        to cancel: the agent leg and the offer end with it.
         """
         try:
             async with self._caller.present():
@@ -100,6 +107,8 @@ class Journey:
             if self._ended:  # the caller followed while we cleared up after the agent's hang-up
                 return self._ended
             raise
+
+    # -- notice --------------------------------------------------------------------------
 
     async def _greet(self) -> None:
         """Answer and play the notice; all over again if the connection was lost meanwhile.
@@ -130,90 +139,141 @@ class Journey:
             await self._house.prompts.hush(self._caller)
             await self._house.ari.lease(self._caller.id, seconds)
 
+    # -- waiting -------------------------------------------------------------------------
+
     async def _find_agent(self) -> Outcome:
-        house, call = self._house, self._call
-        call.queue = call.queue or self._rules.queue
-        call.queued_at = call.queued_at or datetime.now(UTC)
+        """Wait in the call's line, in those that it overflows to or is transferred to."""
+        call, lines = self._call, self._house.desk.lines
+        line = lines.get(call.queue or "") or lines[self._rules.queue(call.dialled)]
+        self._take_place(line)
+        goal = Transfer(line)
+        while True:
+            ended = await self._wait_in(goal)
+            if isinstance(ended, Outcome):
+                return ended
+            if isinstance(ended, Transfer):
+                goal = ended
+            elif goal.only:  # not there: anybody of the line is better than nobody
+                goal = Transfer(goal.line)
+            elif goal.line.overflow:
+                log.info("overflow", queue=goal.line.name, to=goal.line.overflow, reason=ended)
+                goal = Transfer(lines[goal.line.overflow])
+            else:
+                return await self._release(ended)
+
+    def _take_place(self, line: Line) -> None:
+        """Join the line; who was cut off a moment ago has the old place."""
+        call, now = self._call, datetime.now(UTC)
+        if call.queued_at is None:
+            call.queued_at = now
+            call.place_at = self._house.returning.place(call.caller, line.name, now)
+        call.place_at = call.place_at or call.queued_at
+
+    async def _wait_in(self, goal: Transfer) -> Outcome | Transfer | Reason:
+        """How it ended, where to go on, or the reason why this line cannot serve the caller."""
+        house, call, line = self._house, self._call, goal.line
+        call.queue = line.name
+        if house.desk.is_full(line) and not goal.only:
+            return Reason.QUEUE_FULL
         self._enter(Stage.WAITING)
+        seconds = ONLY_SECONDS if goal.only else line.longest_wait_seconds
+        deadline = asyncio.get_running_loop().time() + seconds if seconds else None
+        joined = call.place_at or datetime.now(UTC)
         async with (
-            house.desk.join(call.id, call.queue, call.queued_at) as place,
-            house.room.comfort(self._caller, call.queue) as comfort,
+            house.desk.join(call.id, line, joined, goal.only) as place,
+            house.room.comfort(self._caller, line, lambda: house.desk.standing(call.id)) as comfort,
         ):
             while True:
-                offer = await house.desk.next_offer(place)
-                outcome = await self._take(offer, comfort)
-                if outcome:
-                    return outcome
+                offer = await self._next_offer(place, deadline)
+                if offer is None:
+                    return Reason.WAITED_TOO_LONG
+                ended = await self._take(offer, comfort)
+                if ended:
+                    return ended
+                if goal.only:
+                    return Reason.WAITED_TOO_LONG
                 self._enter(Stage.WAITING)
 
-    async def _take(self, offer: Offer, comfort: Comfort) -> Outcome | None:
+    async def _next_offer(self, place: Place, deadline: float | None) -> Offer | None:
+        try:
+            async with asyncio.timeout_at(deadline):
+                return await self._house.desk.next_offer(place)
+        except TimeoutError:
+            return None
+
+    async def _release(self, reason: Reason) -> Outcome:
+        """Nobody can serve this caller: say so and let go."""
+        await self._house.prompts.play(self._caller, "all-busy")
+        return Outcome(Result.RELEASED, reason)
+
+    # -- ringing and talking ---------------------------------------------------------------
+
+    async def _take(self, offer: Offer, comfort: Comfort) -> Outcome | Transfer | None:
         """Ring the agent and talk; None if it came to nothing and the caller waits on."""
-        call = self._call
+        call, partners = self._call, self._house.partners
         call.agent, call.offered_at = offer.agent, offer.offered_at
         self._enter(Stage.RINGING)
-        name = self._house.recorder.begin(recording_name(call.id, offer.id, offer.offered_at))
-        result = OfferResult.CALLER_GONE
-        talked = False
-        try:
-            async with agent_leg(self._house.ari, offer) as leg:
-                rung = await ring(
-                    self._house.ari,
-                    self._house.phones,
-                    offer,
-                    leg,
-                    Ring(self._caller, call.caller, name),
-                    self._rules.ring,
-                )
-                if rung is not OfferResult.ANSWERED:
-                    result = rung
+        async with AsyncExitStack() as exits:
+            async with partners.bind(call, self._caller, offer) as partner:
+                if not await partners.ring(partner, self._caller, call.caller):
                     return None
-                if not await self._recording_runs(name):
-                    result = OfferResult.FAILED
+                bridge = await exits.enter_async_context(self._bridge())
+                if not await self._join(partner.leg, bridge, comfort):
+                    partner.result = OfferResult.FAILED
                     return None
-                async with self._bridge() as bridge:
-                    if not await self._join(leg, bridge, comfort):
-                        result = OfferResult.FAILED
-                        return None
-                    talked, result = True, rung
-                    self._house.desk.begin_talking(offer)
-                    return await self._talk(leg, name)
-        except BaseException:  # a shutdown and a bug are not the caller's doing either
-            if not self._caller.gone and not talked:
-                result = OfferResult.FAILED
-            raise
-        finally:
-            self._house.desk.settle(offer, result)
-            if talked:
-                self._file(name)
-            else:
-                self._house.recorder.discard(name)
+                partners.begin_talking(partner)
+                ended = await self._talk(partner, bridge, exits)
+            return await self._talk_with_heirs(ended, bridge, exits)
 
     async def _talk_on(self, talk: Talk) -> Outcome:
-        """The conversation that an earlier run of the program began."""
-        call, offer = self._call, talk.offer
+        """The conversation that an earlier run of the program began, and what follows it."""
+        call, offer, partners = self._call, talk.offer, self._house.partners
+        offer.talking_at = offer.talking_at or call.talking_at or datetime.now(UTC)
         self._house.desk.adopt(offer)
-        self._house.recorder.resume(talk.recording)
-        try:
-            async with agent_leg(self._house.ari, offer) as leg, self._bridge(there=True):
-                call.agent = offer.agent
-                return await self._talk(leg, talk.recording)
-        finally:
-            self._house.desk.settle(offer, OfferResult.ANSWERED)
-            self._file(talk.recording)
+        async with AsyncExitStack() as exits:
+            bridge = await exits.enter_async_context(self._bridge(there=True))
+            async with partners.bind(call, self._caller, offer, talk.recording) as partner:
+                partners.begin_talking(partner)
+                ended = await self._talk(partner, bridge, exits)
+            left = await self._talk_with_heirs(ended, bridge, exits)
+        if isinstance(left, Outcome):
+            return left
+        call.queue = left.line.name
+        return await self._find_agent()
 
-    def _file(self, recording: str) -> None:
-        if not recording:
-            return
-        began = self._call.talking_at
-        seconds = (datetime.now(UTC) - began).total_seconds() if began else 0.0
-        self._house.recorder.finish(recording, seconds, self._filed)
+    async def _talk_with_heirs(
+        self, ended: Outcome | Transfer | HandOver, bridge: str, exits: AsyncExitStack
+    ) -> Outcome | Transfer:
+        """Go on with whoever took over from the one before."""
+        while isinstance(ended, HandOver):
+            stack, partner = ended.stack, ended.partner
+            self._house.partners.take_over(partner)
+            try:
+                ended = await self._talk(partner, bridge, exits)
+            finally:
+                await stack.aclose()
+        return ended
 
-    async def _recording_runs(self, name: str) -> bool:
-        """Whether the two may talk: the recording runs, or the policy is to talk all the same."""
-        if await self._house.recorder.confirm(name, self._rules.confirm_seconds):
-            return True
-        log.error("recording_unconfirmed", policy=self._rules.when_unconfirmed)
-        return self._rules.when_unconfirmed == "bridge"
+    async def _talk(
+        self, partner: Partner, bridge: str, exits: AsyncExitStack
+    ) -> Outcome | Transfer | HandOver:
+        """One agent's part. What a heir needs to be cleared up goes to `exits` at once."""
+        call = self._call
+        call.agent, call.recording = partner.offer.agent, partner.offer.recording
+        call.talking_at = call.talking_at or datetime.now(UTC)
+        self._enter(Stage.TALKING)
+        talk = Conversation(self._house.means, call, self._caller, bridge, partner)
+        ended = await talk.run()
+        if isinstance(ended, Hangup):
+            self._ended, partner.talk_end = _ends_of(ended)
+            talk.review_end()
+            return self._ended
+        if isinstance(ended, HandOver):
+            exits.push_async_exit(ended.stack)
+            partner.talk_end = ended.how
+        else:
+            partner.talk_end = TalkEnd.TRANSFERRED
+        return ended
 
     @asynccontextmanager
     async def _bridge(self, there: bool = False) -> AsyncIterator[str]:
@@ -221,7 +281,7 @@ class Journey:
         bridge = TALK + self._call.id
         try:
             if not there:
-                await self._house.ari.create_bridge(bridge, "mixing")
+                await self._house.ari.create_bridge(bridge, "mixing,dtmf_events")
             yield bridge
         finally:
             with suppress(AriError):  # if Asterisk is away, reconnecting finds the bridge
@@ -232,7 +292,8 @@ class Journey:
         await comfort.stop()
         try:
             await self._house.room.lease(self._caller, 0)  # a conversation outlives this program
-            await self._house.ari.add_to_bridge(bridge, [self._caller.id, leg.id])
+            members = [self._caller.id, leg.id]
+            await self._house.ari.add_to_bridge(bridge, members, absorb_keys=True)
             for channel in (self._caller, leg):
                 await channel.until_in_bridge(bridge, JOIN_SECONDS)
         except (Gone, AriRefused, AriTimeout) as error:
@@ -243,33 +304,20 @@ class Journey:
             return False
         return True
 
-    async def _talk(self, leg: Channel, recording: str) -> Outcome:
-        self._call.talking_at = self._call.talking_at or datetime.now(UTC)
-        self._call.recording = recording_uri(recording) if recording else None
-        self._enter(Stage.TALKING)
-        try:
-            tie, caller = self._house.ari.tie, self._caller
-            await _both(tie(caller.id, leg.id), tie(leg.id, caller.id))
-        except AriError as error:  # of the end, if it is that, we learn below
-            log.info("talkers_not_tied", error=str(error))
-        hangup = await leg.until_gone()
-        if hangup.lost:
-            self._ended = Outcome(Result.FAILED, Reason.PBX)
-        elif hangup.unseen:
-            self._ended = Outcome(Result.ANSWERED, Reason.UNSEEN)
-        elif hangup.media_lost:
-            self._ended = Outcome(Result.ANSWERED, Reason.MEDIA_LOST)
-        else:
-            self._ended = Outcome(Result.ANSWERED, Reason.AGENT_HUNG_UP)
-        return self._ended
-
-    def _filed(self, filed: Filed) -> None:
-        self._call.recording_seconds = filed.seconds
-        self._house.tell(self._call)
-
     def _enter(self, stage: Stage) -> None:
         self._call.stage = stage
         self._house.tell(self._call)
+
+
+def _ends_of(hangup: Hangup) -> tuple[Outcome, TalkEnd]:
+    """What the end of the agent's leg means for the call and for the agent's part."""
+    if hangup.lost:
+        return Outcome(Result.FAILED, Reason.PBX), TalkEnd.FAILED
+    if hangup.unseen:
+        return Outcome(Result.ANSWERED, Reason.UNSEEN), TalkEnd.UNSEEN
+    if hangup.media_lost:
+        return Outcome(Result.ANSWERED, Reason.MEDIA_LOST), TalkEnd.MEDIA_LOST
+    return Outcome(Result.ANSWERED, Reason.AGENT_HUNG_UP), TalkEnd.AGENT_HUNG_UP
 
 
 async def _both(first: Awaitable[None], second: Awaitable[None]) -> None:

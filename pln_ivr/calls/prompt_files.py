@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from pln_ivr.errors import PromptError
+from pln_ivr.queues.lines import ANNOUNCEMENTS
 
 REQUIRED = (
     "notice",
@@ -31,6 +32,10 @@ REQUIRED = (
     "agent-unknown",
     "apology",
     "all-busy",
+    "on-hold",
+    "agent-logged-out",
+    "agent-noted",
+    *ANNOUNCEMENTS,
 )
 STUDIO_FORMATS = ("wav", "flac", "alaw")
 BYTES_PER_SECOND = 8000

@@ -41,6 +41,16 @@ backlog of requests that leaves it alive. Until then it is not taken for a new c
 GONE_SECONDS = 0.5
 """How long the event may lag behind the answer that a channel is gone."""
 
+CUT_OFF = frozenset(
+    {
+        Outcome(Result.ABANDONED, Reason.IN_WAITING),
+        Outcome(Result.ABANDONED, Reason.IN_RINGING),
+        Outcome(Result.ANSWERED, Reason.MEDIA_LOST),
+        Outcome(Result.FAILED, Reason.PBX),
+    }
+)
+"""Ends after which a caller has not got what they waited for."""
+
 EARLY_CALLS = 5000
 """Arrivals kept while the house is being counted: some seconds of a storm."""
 
@@ -122,6 +132,11 @@ class Reception:
     def has(self, call_id: str) -> bool:
         """Whether this call's journey is under way."""
         return call_id in self._calls
+
+    def caller_of(self, call_id: str) -> str:
+        """The number of a call whose journey is under way; empty if it has none."""
+        call = self._calls.get(call_id)
+        return call.caller if call else ""
 
     async def run(self) -> None:
         """Own the journeys until cancelled."""
@@ -384,6 +399,7 @@ class Reception:
                 await self._hang_up(caller)
         finally:
             self._tell_end(call, outcome)
+            self._keep_place(call, outcome)
             log.info(
                 "call_ended",
                 outcome=outcome.result,
@@ -431,6 +447,12 @@ class Reception:
             await self._house.prompts.play(caller, "apology")
         except AriError as error:
             log.info("apology_not_heard", error=str(error))
+
+    def _keep_place(self, call: Call, outcome: Outcome) -> None:
+        """Who was cut off may dial again at once, and has the old place."""
+        if call.place_at and outcome in CUT_OFF:
+            line, now = self._rules.queue(call.dialled), datetime.now(UTC)
+            self._house.returning.remember(call.caller, line, call.place_at, now)
 
     def _tell_end(self, call: Call, outcome: Outcome) -> None:
         call.outcome, call.ended_at, call.stage = outcome, datetime.now(UTC), Stage.ENDED

@@ -7,7 +7,8 @@ little more than their own packets.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine, Mapping
+import time
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -16,6 +17,7 @@ import structlog
 from pln_ivr.ari import Channel, Client
 from pln_ivr.calls.prompts import Prompts
 from pln_ivr.errors import AriError, Gone
+from pln_ivr.queues.lines import Line, Promise, Standing
 
 log = structlog.get_logger("pln_ivr.room")
 
@@ -55,13 +57,16 @@ class WaitingRoom:
         await self._ari.start_music(self._bridge(queue), self._music[queue])
 
     @asynccontextmanager
-    async def comfort(self, caller: Channel, queue: str) -> AsyncIterator[Comfort]:
-        """Tell the caller to wait, then music, in the background of the body.
+    async def comfort(
+        self, caller: Channel, line: Line, standing: Callable[[], Standing | None]
+    ) -> AsyncIterator[Comfort]:
+        """Tell the caller to wait, then music, and now and then where in the line they are,
+        in the background of the body.
 
-        Who is in the room already, from before a restart, was told.
+        Who is in the room already, from before a restart, was told to wait.
         """
-        comfort = Comfort(self, self._prompts, caller, queue)
-        if self.holds(caller, queue):
+        comfort = Comfort(self, self._prompts, caller, line, standing)
+        if self.holds(caller, line.name):
             self._members.add(caller)
         comfort.start()
         try:
@@ -115,12 +120,22 @@ class WaitingRoom:
 class Comfort:
     """What one waiting caller hears. Stopped before the caller is moved anywhere else."""
 
-    def __init__(self, room: WaitingRoom, prompts: Prompts, caller: Channel, queue: str) -> None:
+    def __init__(
+        self,
+        room: WaitingRoom,
+        prompts: Prompts,
+        caller: Channel,
+        line: Line,
+        standing: Callable[[], Standing | None],
+    ) -> None:
         self._room = room
         self._prompts = prompts
         self._caller = caller
-        self._queue = queue
-        self._told_to_wait = room.holds(caller, queue)
+        self._line = line
+        self._standing = standing
+        self._told_to_wait = room.holds(caller, line.name)
+        self._promise = Promise()
+        self._announce_at = time.monotonic() + line.announce_seconds
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
@@ -136,22 +151,38 @@ class Comfort:
             self._task = None
 
     async def _run(self) -> None:
+        renew_at = 0.0
         while True:
             try:
                 if not self._told_to_wait:
                     self._told_to_wait = True
                     await self._prompts.play(self._caller, "please-wait")
-                await self._room.lease(self._caller)
-                if not self._room.holds(self._caller, self._queue):
-                    await self._room.enter(self._caller, self._queue)
-                pause = RENEW_SECONDS
+                if time.monotonic() >= renew_at:
+                    await self._room.lease(self._caller)
+                    renew_at = time.monotonic() + RENEW_SECONDS
+                if not self._room.holds(self._caller, self._line.name):
+                    await self._room.enter(self._caller, self._line.name)
+                await self._announce()
+                pause = renew_at - time.monotonic()
+                if self._line.announce_seconds:
+                    pause = min(pause, self._announce_at - time.monotonic())
             except AriError as error:
                 if self._caller.gone:
                     return
                 log.warning("caller_not_in_room", error=str(error))
-                pause = RETRY_SECONDS
-            await asyncio.sleep(pause)
+                pause, renew_at = RETRY_SECONDS, 0.0
+            await asyncio.sleep(max(pause, 0.0))
             await self._room.until_ready()
+
+    async def _announce(self) -> None:
+        """Say where in the line the caller is, if it is time and there is good news."""
+        if not self._line.announce_seconds or time.monotonic() < self._announce_at:
+            return
+        standing = self._standing()
+        if standing:
+            for prompt in self._promise.next_words(standing, time.monotonic()):
+                await self._prompts.play(self._caller, prompt)
+        self._announce_at = time.monotonic() + self._line.announce_seconds
 
 
 async def _see_through(work: Coroutine[Any, Any, None]) -> None:

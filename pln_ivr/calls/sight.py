@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from pln_ivr.ari.events import BridgeInfo, ChannelInfo
+from pln_ivr.calls.guests import ASIDE, SNOOP, WATCH
 from pln_ivr.calls.journey import TALK
 from pln_ivr.journal.cdr import CUSTOMERS
 from pln_ivr.queues.phones import PjsipPhones
@@ -24,13 +25,16 @@ class Sight:
     outside: dict[str, ChannelInfo] = field(default_factory=dict)
     """Customers whom the dialplan serves by itself."""
     legs: dict[str, ChannelInfo] = field(default_factory=dict)
-    """Channels to agents that this program, or an earlier run of it, asked for."""
+    """Channels to agents that this program, or an earlier run of it, asked for, and those
+    that listen to them."""
     codes: dict[str, ChannelInfo] = field(default_factory=dict)
     """Agents who dialled a short code."""
     elsewhere: dict[str, str] = field(default_factory=dict)
     """Other channels of agents' phones: the agent's extension by channel."""
     talks: dict[str, tuple[str, ...]] = field(default_factory=dict)
     """Members of each conversation's bridge, by the bridge's id."""
+    side_rooms: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    """Members of the bridges of guests, by the bridge's id."""
     bridge_of: dict[str, str] = field(default_factory=dict)
     """The bridge that a channel is in."""
 
@@ -42,6 +46,8 @@ class Sight:
             sight.bridge_of |= dict.fromkeys(bridge.channels, bridge.id)
             if bridge.id.startswith(TALK):
                 sight.talks[bridge.id] = bridge.channels
+            elif bridge.id.startswith((WATCH, ASIDE)):
+                sight.side_rooms[bridge.id] = bridge.channels
         for channel in channels:
             sight._sort(app, channel)
         return sight
@@ -49,7 +55,7 @@ class Sight:
     def _sort(self, app: str, channel: ChannelInfo) -> None:
         arguments = channel.arguments(app)
         kind = arguments[0] if arguments else ""
-        if channel.id.startswith(LEG):
+        if channel.id.startswith((LEG, SNOOP)):
             self.legs[channel.id] = channel
         elif kind in (CALL, RETURN):
             self.callers[channel.id] = channel
@@ -65,10 +71,10 @@ class Sight:
         """Every customer's channel: each has a seat."""
         return frozenset(self.callers) | frozenset(self.outside)
 
-    def partner(self, caller: str) -> str | None:
-        """The agent leg in the same conversation."""
+    def partners(self, caller: str) -> list[str]:
+        """The legs in the same conversation: the agent's, and a supervisor's who barged in."""
         members = self.talks.get(self.bridge_of.get(caller, ""), ())
-        return next((member for member in members if member in self.legs), None)
+        return [member for member in members if member in self.legs]
 
     def in_talk(self, channel_id: str) -> bool:
         """Whether the channel is in a conversation's bridge, be it alone."""

@@ -8,6 +8,8 @@ from contextlib import asynccontextmanager
 
 from aiohttp import web
 
+from pln_ivr.console.api import build
+from pln_ivr.console.routes import Api
 from pln_ivr.errors import ConfigError
 
 SHUTDOWN_SECONDS = 1.0
@@ -21,14 +23,16 @@ async def serve(
     checks: Callable[[], Mapping[str, bool]],
     orders: Mapping[str, Callable[[], None]],
     token: str,
+    api: Api | None = None,
 ) -> AsyncIterator[int]:
     """Serve /metrics, /healthz, /readyz and /orders/NAME for the body's duration; yields the port.
 
     /healthz answers 200 as long as the event loop turns. /readyz answers 200 if every one
     of `checks` holds, else 503, with each check by name. POST /orders/NAME carries out one
     of `orders` for whoever shows `token` (Authorization: Bearer), and for nobody if it is
-    empty. A run that takes over from another one shares its port. Raises ConfigError if
-    the address is taken by another program or not this machine's.
+    empty. With `api`, the supervisor's API is below /api. A run that takes over from another
+    one shares its port. Raises ConfigError if the address is taken by another program or not
+    this machine's.
     """
 
     async def metrics(_request: web.Request) -> web.Response:
@@ -61,6 +65,8 @@ async def serve(
     app.router.add_get("/healthz", healthz)
     app.router.add_get("/readyz", readyz)
     app.router.add_post("/orders/{name}", order)
+    if api is not None:
+        app.add_subapp("/api", build(api))
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=SHUTDOWN_SECONDS)
     await runner.setup()
     try:

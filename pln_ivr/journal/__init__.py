@@ -7,12 +7,23 @@
 from __future__ import annotations
 
 from pln_ivr.journal.reader import JournalReader
-from pln_ivr.journal.records import AgentStateRow, CallRow, MarkRow, OfferRow, Row
+from pln_ivr.journal.records import (
+    AgentStateRow,
+    CallRow,
+    FlagRow,
+    IncidentRow,
+    MarkRow,
+    OfferRow,
+    Row,
+    SupervisionRow,
+)
 from pln_ivr.journal.writer import JournalLog, JournalWriter, Limits, open_journal
 
 __all__ = [
     "AgentStateRow",
     "CallRow",
+    "FlagRow",
+    "IncidentRow",
     "JournalLog",
     "JournalReader",
     "JournalWriter",
@@ -20,5 +31,6 @@ __all__ = [
     "MarkRow",
     "OfferRow",
     "Row",
+    "SupervisionRow",
     "open_journal",
 ]

@@ -10,7 +10,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from pln_ivr.outcomes import OfferResult, Reason, Result, Stage
+from pln_ivr.outcomes import (
+    FlagResult,
+    IncidentKind,
+    OfferResult,
+    Reason,
+    Result,
+    Review,
+    Stage,
+    Supervision,
+    TalkEnd,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,6 +39,7 @@ class CallRow:
     answered_at: datetime | None = None
     notice_heard_at: datetime | None = None  # the notice was played to its end
     queued_at: datetime | None = None
+    place_at: datetime | None = None  # decides the place in the line: an earlier call may have it
     offered_at: datetime | None = None  # the latest offer to an agent
     talking_at: datetime | None = None
     ended_at: datetime | None = None
@@ -48,7 +59,7 @@ class CallRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OfferRow:
-    """One ringing of one agent for one call."""
+    """One ringing of one agent for one call, and the conversation that came of it."""
 
     offer_id: str
     call_id: str
@@ -59,7 +70,15 @@ class OfferRow:
     offered_at: datetime
     ringing_at: datetime | None = None  # the phone said that it rings
     ended_at: datetime | None = None
-    result: OfferResult | None = None  # None while it rings
+    result: OfferResult | None = None  # None while it rings, and while they talk
+    talking_at: datetime | None = None
+    talked_until: datetime | None = None
+    talk_end: TalkEnd | None = None
+    held_seconds: float = 0.0  # how long the customer heard music because the agent said so
+    recording: str | None = None
+    recording_seconds: float | None = None
+    wrapped_up_at: datetime | None = None  # the agent was free for the next call
+    disposition: str | None = None  # what it was about, in a word of the config
 
     @property
     def row_id(self) -> str:
@@ -77,6 +96,8 @@ class AgentStateRow:
     state: str
     reason: str
     changed_at: datetime
+    wish: str = ""  # what the agent wants when the work is over: ready, paused or logged_out
+    pause: str = ""  # the reason of a pause, in a word of the config
 
     @property
     def row_id(self) -> str:
@@ -96,4 +117,79 @@ class MarkRow:
         return self.mark
 
 
-Row = CallRow | OfferRow | AgentStateRow | MarkRow
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IncidentRow:
+    """One conduct incident: its evidence, and what a person made of it."""
+
+    incident_id: str
+    sequence: int
+    node: str
+    kind: IncidentKind
+    agent: str
+    queue: str
+    call_id: str
+    offer_id: str
+    happened_at: datetime
+    rang_seconds: float | None = None  # missed: from the phone's first ring to the deadline
+    spoke_seconds_before: float | None = None  # hung up: how long ago the customer last spoke
+    recording: str | None = None
+    offset_seconds: float | None = None  # into the recording
+    review: Review = Review.NEW
+    reviewer: str | None = None
+    note: str | None = None
+    reviewed_at: datetime | None = None
+
+    @property
+    def row_id(self) -> str:
+        return self.incident_id
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FlagRow:
+    """One white flag, from its raising to its end."""
+
+    flag_id: str
+    sequence: int
+    node: str
+    call_id: str
+    offer_id: str
+    agent: str
+    raised_at: datetime
+    taken_by: str | None = None  # the supervisor's extension
+    taken_at: datetime | None = None
+    helped_at: datetime | None = None  # the supervisor was on the line
+    ended_at: datetime | None = None
+    result: FlagResult | None = None  # None while it is up
+
+    @property
+    def row_id(self) -> str:
+        return self.flag_id
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SupervisionRow:
+    """One supervisor in one conversation in one way: who, when, which call."""
+
+    supervision_id: str
+    sequence: int
+    node: str
+    call_id: str
+    offer_id: str
+    supervisor: str  # extension
+    ordered_by: str  # whose token, or the extension if it was keyed at the phone
+    mode: Supervision
+    started_at: datetime
+    ended_at: datetime | None = None
+    flag_id: str | None = None
+
+    @property
+    def row_id(self) -> str:
+        return self.supervision_id
+
+
+Row = CallRow | OfferRow | AgentStateRow | IncidentRow | FlagRow | SupervisionRow | MarkRow
+
+
+def masked(number: str) -> str:
+    """A phone number with only its last three digits: enough to recognise, not to call."""
+    return "*" * max(0, len(number) - 3) + number[-3:]

@@ -1,15 +1,10 @@
-"""The journal's tables, and how a database is opened and brought up to date.
+"""How the journal's database is opened and brought up to date.
 
-SQLite and PostgreSQL are served by the same code. The tables here say what the
-newest migration leaves behind; a test compares the two.
-
-There are no foreign keys: rows arrive in any order, and a lost call row must not take
-its offers with it.
+SQLite and PostgreSQL are served by the same code. `tables` has the tables.
 """
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -19,114 +14,12 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.engine import URL, Connection, Dialect, Engine, make_url
-from sqlalchemy.types import TypeDecorator
+from sqlalchemy.engine import URL, Connection, Engine, make_url
 
 from pln_ivr.errors import JournalError
-from pln_ivr.journal.records import AgentStateRow, CallRow, MarkRow, OfferRow, Row
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 EXAMPLE = "sqlite:////var/lib/pln_ivr/journal.db"
-
-
-class UtcDateTime(TypeDecorator[datetime]):
-    """An aware UTC time. SQLite keeps no zone, so it is taken off there and put back."""
-
-    impl = sa.DateTime(timezone=True)
-    cache_ok = True
-
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        if value is None:
-            return None
-        if value.tzinfo is None:
-            raise ValueError("a time without a zone cannot be journalled")
-        return value.astimezone(UTC)
-
-    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        if value is None:
-            return None
-        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
-
-
-metadata = sa.MetaData()
-_OPEN_CALL, _OPEN_OFFER = sa.text("outcome IS NULL"), sa.text("result IS NULL")
-
-calls = sa.Table(
-    "calls",
-    metadata,
-    sa.Column("call_id", sa.Text, primary_key=True),
-    sa.Column("sequence", sa.BigInteger, nullable=False),
-    sa.Column("node", sa.Text, nullable=False),
-    sa.Column("incarnation", sa.Text, nullable=False),
-    sa.Column("channel_id", sa.Text, nullable=False),
-    sa.Column("caller", sa.Text, nullable=False),
-    sa.Column("dialled", sa.Text, nullable=False),
-    sa.Column("stage", sa.Text, nullable=False),
-    sa.Column("started_at", UtcDateTime, nullable=False),
-    sa.Column("answered_at", UtcDateTime),
-    sa.Column("notice_heard_at", UtcDateTime),
-    sa.Column("queued_at", UtcDateTime),
-    sa.Column("offered_at", UtcDateTime),
-    sa.Column("talking_at", UtcDateTime),
-    sa.Column("ended_at", UtcDateTime),
-    sa.Column("queue", sa.Text),
-    sa.Column("agent", sa.Text),
-    sa.Column("recording", sa.Text),
-    sa.Column("recording_seconds", sa.Double),
-    sa.Column("outcome", sa.Text),
-    sa.Column("reason", sa.Text),
-    sa.Column("cause", sa.Integer),
-    sa.Column("fallback", sa.Boolean, nullable=False, server_default=sa.false()),
-    sa.Index("calls_started_at", "started_at"),
-    sa.Index("calls_channel_id", "channel_id"),
-    # Partial: what is open is a few rows among millions.
-    sa.Index("calls_open", "node", sqlite_where=_OPEN_CALL, postgresql_where=_OPEN_CALL),
-)
-
-offers = sa.Table(
-    "offers",
-    metadata,
-    sa.Column("offer_id", sa.Text, primary_key=True),
-    sa.Column("call_id", sa.Text, nullable=False),
-    sa.Column("sequence", sa.BigInteger, nullable=False),
-    sa.Column("node", sa.Text, nullable=False),
-    sa.Column("queue", sa.Text, nullable=False),
-    sa.Column("agent", sa.Text, nullable=False),
-    sa.Column("offered_at", UtcDateTime, nullable=False),
-    sa.Column("ringing_at", UtcDateTime),
-    sa.Column("ended_at", UtcDateTime),
-    sa.Column("result", sa.Text),
-    sa.Index("offers_call_id", "call_id"),
-    sa.Index("offers_open", "node", sqlite_where=_OPEN_OFFER, postgresql_where=_OPEN_OFFER),
-)
-
-agent_states = sa.Table(
-    "agent_states",
-    metadata,
-    sa.Column("change_id", sa.Text, primary_key=True),
-    sa.Column("sequence", sa.BigInteger, nullable=False),
-    sa.Column("node", sa.Text, nullable=False),
-    sa.Column("agent", sa.Text, nullable=False),
-    sa.Column("state", sa.Text, nullable=False),
-    sa.Column("reason", sa.Text, nullable=False),
-    sa.Column("changed_at", UtcDateTime, nullable=False),
-    sa.Index("agent_states_agent", "agent", "changed_at"),
-)
-
-marks = sa.Table(
-    "marks",
-    metadata,
-    sa.Column("mark", sa.Text, primary_key=True),
-    sa.Column("sequence", sa.BigInteger, nullable=False),
-    sa.Column("position", sa.Text, nullable=False),
-)
-
-TABLES: dict[type[Row], sa.Table] = {
-    CallRow: calls,
-    OfferRow: offers,
-    AgentStateRow: agent_states,
-    MarkRow: marks,
-}
 
 
 def parse_url(url: str) -> URL:
@@ -207,7 +100,7 @@ def upgrade(engine: Engine) -> None:
     try:
         with engine.begin() as connection:
             config = _alembic_config(connection)
-            check_version(connection, config)
+            check_version(connection, config, may_be_older=True)
             command.upgrade(config, "head")
     except sa.exc.DBAPIError as error:
         raise JournalError(
@@ -216,16 +109,23 @@ def upgrade(engine: Engine) -> None:
         ) from error
 
 
-def check_version(connection: Connection, config: Config | None = None) -> None:
-    """Raise JournalError when the database was made by a newer version of pln_ivr."""
+def check_version(
+    connection: Connection, config: Config | None = None, *, may_be_older: bool = False
+) -> None:
+    """Raise JournalError when the database was made by a newer version of pln_ivr or, unless
+    it may be, by an older one."""
     script = ScriptDirectory.from_config(config or _alembic_config(connection))
     known = {revision.revision for revision in script.walk_revisions()}
-    unknown = set(MigrationContext.configure(connection).get_current_heads()) - known
-    if unknown:
-        name = connection.engine.url.render_as_string(hide_password=True)
+    found = set(MigrationContext.configure(connection).get_current_heads())
+    name = connection.engine.url.render_as_string(hide_password=True)
+    if unknown := found - known:
         raise JournalError(
             f"journal.url: {name} belongs to a newer pln_ivr (schema {', '.join(sorted(unknown))});"
             " install that version again or name another database"
+        )
+    if not may_be_older and found != set(script.get_heads()):
+        raise JournalError(
+            f"journal.url: {name} belongs to an older pln_ivr; pln-ivr serve brings it up to date"
         )
 
 

@@ -27,7 +27,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
 from pln_ivr.errors import JournalError
-from pln_ivr.journal import schema
+from pln_ivr.journal import schema, tables
 from pln_ivr.journal.records import Row
 
 FIRST_RETRY_SECONDS = 0.1
@@ -199,7 +199,7 @@ class JournalWriter:
     def _log_row(self, event: str, row: Row, **fields: Any) -> None:
         # A broken logger must not break a call.
         with suppress(Exception):
-            table = schema.TABLES[type(row)].name
+            table = tables.TABLES[type(row)].name
             self._log.error(event, table=table, row=_loggable(row), **fields)
 
     # ---- the thread's side
@@ -251,7 +251,7 @@ class JournalWriter:
 
     def _store_all(self, engine: Engine) -> None:
         statements = {
-            kind: schema.upsert(table, engine.dialect.name) for kind, table in schema.TABLES.items()
+            kind: schema.upsert(table, engine.dialect.name) for kind, table in tables.TABLES.items()
         }
         while self._take():
             retry = _backoff()
@@ -335,7 +335,7 @@ def _store(
     try:
         with engine.begin() as connection:
             for kind, statement in statements.items():
-                values = [_values(row) for row in batch if type(row) is kind]
+                values = [tables.values_of(row) for row in batch if type(row) is kind]
                 if values:
                     connection.execute(statement, values)
         return len(batch), []
@@ -382,13 +382,9 @@ def _backoff() -> Iterator[float]:
         delay = min(delay * 2, LAST_RETRY_SECONDS)
 
 
-def _values(row: Row) -> dict[str, Any]:
-    return {name: getattr(row, name) for name in row.__slots__}
-
-
 def _loggable(row: Row) -> dict[str, Any]:
     """The row for the log: JSON's types, and the caller's number masked."""
-    values = _values(row)
+    values = tables.values_of(row)
     for name, value in values.items():
         if isinstance(value, datetime):
             values[name] = value.isoformat()

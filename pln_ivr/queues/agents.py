@@ -1,26 +1,37 @@
 """The agents and what each is doing: plain state, no I/O.
 
-What an agent wants (ready or away) and what keeps an agent busy (an offer, then a
-conversation) are held apart, so that neither can overwrite the other and an agent is
-never stuck: when the offer or the conversation is over, what is left is the wish.
+What an agent wants (ready, paused, logged out) and what keeps an agent busy (an offer, a
+conversation, its wrap-up) are held apart, so that neither can overwrite the other and an
+agent is never stuck: when the work is over, what is left is the wish.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from pln_ivr.queues.roster import Roster
+from pln_ivr.queues.roster import Role, Roster, RosterEntry
+
+
+class Wish(StrEnum):
+    """What an agent wants when there is no work at hand."""
+
+    LOGGED_OUT = "logged_out"
+    READY = "ready"
+    PAUSED = "paused"
 
 
 class AgentState(StrEnum):
     """What an agent is doing."""
 
-    AWAY = "away"
+    LOGGED_OUT = "logged_out"
     READY = "ready"
     OFFERED = "offered"
     TALKING = "talking"
+    ON_HOLD = "on_hold"  # talking, and the customer hears music
+    WRAP_UP = "wrap_up"
+    PAUSED = "paused"
 
 
 @dataclass(slots=True)
@@ -29,26 +40,46 @@ class Agent:
 
     extension: str
     name: str
-    queues: frozenset[str]
+    skills: Mapping[str, int]
+    role: Role = Role.AGENT
     on_roster: bool = True
-    wants_calls: bool = False
+    wish: Wish = Wish.LOGGED_OUT
+    pause: str = ""
+    """Why paused, in a word of the config."""
     offer_id: str | None = None
     talking: bool = False
+    on_hold: bool = False
     reachable: bool = False
     elsewhere: set[str] = field(default_factory=set)
-    """Channels of the phone that are not this program's: Asterisk's fallback queue has it."""
+    """Other channels of the phone: Asterisk's fallback queue, supervision."""
+    wrap_up_until: float | None = None
+    misses: int = 0
+    """Third rings missed one after the other."""
     idle_since: float = 0.0
     not_before: float = field(default=0.0)
     """No offer before this time: the phone could not be reached or was busy just now."""
+    since: float = 0.0
+    """When the present state began."""
+    told: AgentState = AgentState.LOGGED_OUT
+    """The state that was told last."""
 
     @property
     def state(self) -> AgentState:
         """The one word for all of it."""
         if self.talking or self.elsewhere:
-            return AgentState.TALKING
+            return AgentState.ON_HOLD if self.on_hold else AgentState.TALKING
         if self.offer_id:
             return AgentState.OFFERED
-        return AgentState.READY if self.wants_calls and self.on_roster else AgentState.AWAY
+        if not self.on_roster:
+            return AgentState.LOGGED_OUT
+        if self.wish is Wish.READY and self.wrap_up_until is not None:
+            return AgentState.WRAP_UP
+        return AgentState(self.wish.value)
+
+    @property
+    def works(self) -> bool:
+        """Takes calls now or when the present work is over."""
+        return self.on_roster and self.wish is Wish.READY
 
     def free(self, now: float) -> bool:
         """May be offered a call now."""
@@ -73,25 +104,38 @@ class Agents:
     def apply(self, roster: Roster) -> None:
         """Take over a new roster. Who is in an offer or a conversation stays in it."""
         for entry in roster.values():
-            agent = self._agents.get(entry.extension)
-            if agent is None:
-                self._agents[entry.extension] = Agent(entry.extension, entry.name, entry.queues)
-            else:
-                agent.name, agent.queues, agent.on_roster = entry.name, entry.queues, True
+            self._apply_one(entry)
         for agent in list(self._agents.values()):
             if agent.extension not in roster:
                 agent.on_roster = False
+                self._look_at(agent, "off_roster")
                 self._drop_if_done(agent)
 
-    def wish(self, extension: str, wants_calls: bool, reason: str) -> bool:
-        """The agent goes ready or away; a conversation under way goes on. False: no such agent."""
+    def _apply_one(self, entry: RosterEntry) -> None:
+        agent = self._agents.get(entry.extension)
+        if agent is None:
+            agent = Agent(entry.extension, entry.name, entry.skills, entry.role)
+            agent.since = self._clock()
+            self._agents[entry.extension] = agent
+        else:
+            agent.name, agent.skills, agent.role = entry.name, entry.skills, entry.role
+            agent.on_roster = True
+
+    # -- wishes ------------------------------------------------------------------------
+
+    def wish(self, extension: str, wish: Wish, reason: str, pause: str = "") -> bool:
+        """What the agent wants from now on; work at hand goes on. False: no such agent.
+
+        `reason` is how it came to be wished, for the journal; `pause` why, if paused.
+        """
         agent = self._agents.get(extension)
         if agent is None or not agent.on_roster:
             return False
-        if wants_calls != agent.wants_calls:
-            agent.wants_calls = wants_calls
-            agent.idle_since, agent.not_before = self._clock(), 0.0
-            self._on_change(agent, reason)
+        pause = pause if wish is Wish.PAUSED else ""
+        if (wish, pause) != (agent.wish, agent.pause):
+            agent.wish, agent.pause = wish, pause
+            agent.idle_since, agent.not_before, agent.misses = self._clock(), 0.0, 0
+            self._changed(agent, reason)
         return True
 
     def set_reachable(self, extension: str, reachable: bool) -> None:
@@ -100,27 +144,30 @@ class Agents:
         if agent:
             agent.reachable = reachable
 
+    # -- work --------------------------------------------------------------------------
+
     def reserve(self, extension: str, offer_id: str) -> bool:
         """Bind a free agent to an offer; False if the agent is not free (any more)."""
         agent = self._agents.get(extension)
         if agent is None or not agent.free(self._clock()):
             return False
         agent.offer_id = offer_id
-        self._on_change(agent, "offer")
+        self._changed(agent, "offer")
         return True
 
     def adopt(self, extension: str, offer_id: str) -> None:
         """Bind an agent to a conversation that an earlier run of the program began."""
         agent = self._agents.get(extension)
         if agent is not None and agent.offer_id is None:
-            agent.offer_id, agent.talking = offer_id, True
-            self._on_change(agent, "adopted")
+            agent.offer_id, agent.talking, agent.wrap_up_until = offer_id, True, None
+            self._changed(agent, "adopted")
 
     def occupy(self, extension: str, channel_id: str) -> None:
-        """The phone has a channel that is not ours: no offer until `vacate`."""
+        """The phone has a channel that is no offer of ours: no offer until `vacate`."""
         agent = self._agents.get(extension)
         if agent is not None:
             agent.elsewhere.add(channel_id)
+            self._look_at(agent, "phone_busy")
 
     def vacate(self, extension: str, channel_id: str) -> None:
         """That channel has ended. Idempotent."""
@@ -128,30 +175,87 @@ class Agents:
         if agent is not None and channel_id in agent.elsewhere:
             agent.elsewhere.discard(channel_id)
             agent.idle_since = self._clock()
+            self._look_at(agent, "phone_free")
             self._drop_if_done(agent)
 
     def begin_talking(self, extension: str, offer_id: str) -> None:
         """The offer became a conversation."""
-        agent = self._agents[extension]
-        if agent.offer_id == offer_id:
-            agent.talking = True
-            self._on_change(agent, "answered")
+        agent = self._agents.get(extension)
+        if agent is not None and agent.offer_id == offer_id and not agent.talking:
+            agent.talking, agent.misses = True, 0
+            self._changed(agent, "answered")
 
-    def release(self, extension: str, offer_id: str, reason: str, pause: float = 0.0) -> None:
+    def hold(self, extension: str, offer_id: str, on_hold: bool) -> None:
+        """The customer hears music, or the agent again."""
+        agent = self._agents.get(extension)
+        if agent and agent.offer_id == offer_id and agent.on_hold != on_hold:
+            agent.on_hold = on_hold
+            self._changed(agent, "hold" if on_hold else "unhold")
+
+    def release(
+        self, extension: str, offer_id: str, reason: str, pause: float = 0.0, wrap_up: float = 0.0
+    ) -> None:
         """The offer, and any conversation from it, is over. Idempotent by offer id.
 
-        `pause` seconds pass before the next offer. Whoever was just offered a call is now
-        the one who has been idle for the shortest time.
+        `pause` seconds pass before the next offer, `wrap_up` seconds belong to the agent.
+        Whoever was just offered a call is now the one who has been idle for the shortest time.
         """
         agent = self._agents.get(extension)
         if agent is None or agent.offer_id != offer_id:
             return
         now = self._clock()
-        agent.offer_id, agent.talking = None, False
+        agent.offer_id, agent.talking, agent.on_hold = None, False, False
         agent.idle_since, agent.not_before = now, now + pause
-        self._on_change(agent, reason)
+        agent.wrap_up_until = now + wrap_up if wrap_up else None
+        self._changed(agent, reason)
         self._drop_if_done(agent)
+
+    def end_wrap_up(self, extension: str, reason: str) -> bool:
+        """The agent is through with the last call; False if there was nothing to wrap up."""
+        agent = self._agents.get(extension)
+        if agent is None or agent.wrap_up_until is None:
+            return False
+        agent.wrap_up_until, agent.idle_since = None, self._clock()
+        self._changed(agent, reason)
+        return True
+
+    def expire(self) -> list[str]:
+        """End every wrap-up whose time is over; whose they were."""
+        now = self._clock()
+        over = [
+            agent.extension
+            for agent in self._agents.values()
+            if agent.wrap_up_until is not None and agent.wrap_up_until <= now
+        ]
+        for extension in over:
+            self.end_wrap_up(extension, "wrapped_up")
+        return over
+
+    def missed(self, extension: str, most: int) -> bool:
+        """One more third ring missed; after `most` in a row (0: never) the agent is paused.
+        True if that has happened now."""
+        agent = self._agents.get(extension)
+        if agent is None:
+            return False
+        agent.misses += 1
+        if not most or agent.misses < most or agent.wish is not Wish.READY:
+            return False
+        return self.wish(extension, Wish.PAUSED, MISSED, MISSED)
+
+    def _look_at(self, agent: Agent, reason: str) -> None:
+        """Something happened that need not be another state."""
+        if agent.state is not agent.told:
+            self._changed(agent, reason)
+
+    def _changed(self, agent: Agent, reason: str) -> None:
+        if agent.state is not agent.told:
+            agent.since, agent.told = self._clock(), agent.state
+        self._on_change(agent, reason)
 
     def _drop_if_done(self, agent: Agent) -> None:
         if not agent.on_roster and agent.offer_id is None and not agent.elsewhere:
             del self._agents[agent.extension]
+
+
+MISSED = "missed"
+"""The pause of an agent whose phone rang in vain too often: a word beside those of the config."""

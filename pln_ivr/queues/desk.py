@@ -10,20 +10,21 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Protocol
 
 import structlog
-import uuid_utils
 
 from pln_ivr.errors import PlnIvrError
 from pln_ivr.journal.records import OfferRow
-from pln_ivr.outcomes import OfferResult
-from pln_ivr.queues.agents import Agents
-from pln_ivr.queues.choice import FreeAgent, Match, Waiting, choose
+from pln_ivr.outcomes import OfferResult, TalkEnd
+from pln_ivr.queues.agents import Agent, Agents
+from pln_ivr.queues.choice import FreeAgent, Match, Waiting, choose, level, rank
+from pln_ivr.queues.lines import Handling, Line, Standing
+from pln_ivr.queues.offer import Offer, Reservations
 
 log = structlog.get_logger("pln_ivr.desk")
 
@@ -33,79 +34,13 @@ RESERVE_SECONDS = 2.0
 
 
 @dataclass(slots=True)
-class Offer:
-    """One ringing of one agent for one call."""
-
-    id: str
-    call_id: str
-    queue: str
-    agent: str
-    offered_at: datetime
-    ringing_at: datetime | None = None
-    result: OfferResult | None = None
-
-    def row(self, node: str, ended_at: datetime | None = None) -> OfferRow:
-        """The offer for the journal: at its beginning, and again at its end."""
-        return OfferRow(
-            offer_id=self.id,
-            call_id=self.call_id,
-            sequence=2 if self.result else 1,
-            node=node,
-            queue=self.queue,
-            agent=self.agent,
-            offered_at=self.offered_at,
-            ringing_at=self.ringing_at,
-            ended_at=ended_at,
-            result=self.result,
-        )
-
-
-def offer_of(row: OfferRow) -> Offer:
-    """An offer as the journal remembers it."""
-    return Offer(row.offer_id, row.call_id, row.queue, row.agent, row.offered_at, row.ringing_at)
-
-
-class Reservations(Protocol):
-    """The seam for more than one node: who may bind an agent to a call."""
-
-    async def reserve(self, match: Match) -> Offer | None:
-        """Bind the agent, or None if somebody was quicker; None is normal."""
-
-    def release(self, offer: Offer, pause: float) -> None:
-        """Set the agent free. Idempotent by offer id."""
-
-
-class LocalReservations:
-    """One node: the agents are in this process."""
-
-    def __init__(self, agents: Agents) -> None:
-        self._agents = agents
-
-    async def reserve(self, match: Match) -> Offer | None:
-        """See Reservations. Compare and set, without an await in between."""
-        offer = Offer(
-            id=str(uuid_utils.uuid7()),
-            call_id=match.call.call_id,
-            queue=match.call.queue,
-            agent=match.agent.extension,
-            offered_at=datetime.now(UTC),
-        )
-        return offer if self._agents.reserve(offer.agent, offer.id) else None
-
-    def release(self, offer: Offer, pause: float) -> None:
-        """See Reservations."""
-        reason = offer.result.value if offer.result else "offer_over"
-        self._agents.release(offer.agent, offer.id, reason, pause)
-
-
-@dataclass(slots=True)
 class Place:
     """A call's place in a line. It keeps its time of joining however often it is offered."""
 
     call_id: str
-    queue: str
+    line: Line
     joined: datetime
-    priority: int
+    only: str | None = None
     avoid: dict[str, float] = field(default_factory=dict)
     """Agents who just missed this call, and until when (desk clock) they are not offered it."""
     wants_offer: bool = False
@@ -113,12 +48,17 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True)
-class Pauses:
-    """How long an agent is spared after an offer that came to nothing, in seconds."""
+class Habits:
+    """How agents are treated after an offer. Times in seconds."""
 
     unreachable: float = 10.0
+    """No offer for so long to a phone that could not be reached or was busy."""
     same_call: float = 30.0
     """A call goes back to the agent who missed it only after this long, if nobody else came."""
+    wrap_up: float = 0.0
+    pause_after_misses: int = 0
+    ageing: float = 0.0
+    """See choice.rank."""
 
 
 class Desk:
@@ -128,28 +68,67 @@ class Desk:
         self,
         agents: Agents,
         reservations: Reservations,
+        lines: Mapping[str, Line],
         node: str,
         write_offer: Callable[[OfferRow], None],
-        on_offer_end: Callable[[Offer, float], None],
-        pauses: Pauses,
+        on_offer_end: Callable[[Offer], None],
+        habits: Habits,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        """`on_offer_end` hears of each offer once, when it and its conversation are over."""
+        self.lines = lines
         self._agents = agents
         self._reservations = reservations
         self._node = node
         self._write_offer = write_offer
         self._on_offer_end = on_offer_end
-        self._pauses = pauses
+        self._habits = habits
         self._clock = clock
         self._places: dict[str, Place] = {}
+        self._handling = Handling()
+        self._last: dict[str, Offer] = {}
+        """Each agent's latest conversation: what a disposition and the wrap-up belong to."""
         self._changed = asyncio.Event()
+
+    # -- what can be asked ---------------------------------------------------------------
 
     def waiting(self) -> dict[str, int]:
         """How many calls stand in each line, those being offered included."""
-        counts: dict[str, int] = {}
-        for place in self._places.values():
-            counts[place.queue] = counts.get(place.queue, 0) + 1
-        return counts
+        return dict(Counter(place.line.name for place in self._places.values()))
+
+    def is_full(self, line: Line) -> bool:
+        """Whether no other call may join."""
+        return 0 < line.length <= self.waiting().get(line.name, 0)
+
+    def places(self) -> list[Place]:
+        """Every place, in the order in which they will be served."""
+        now = datetime.now(UTC)
+        return sorted(self._places.values(), key=lambda place: self._rank(place, now))
+
+    def standing(self, call_id: str) -> Standing | None:
+        """Where a waiting call stands in its line; None if it does not wait."""
+        place = self._places.get(call_id)
+        if place is None or place.only:
+            return None
+        now, line = datetime.now(UTC), place.line
+        own = self._rank(place, now)
+        position = 1 + sum(
+            self._rank(other, now) < own
+            for other in self._places.values()
+            if other.line.name == line.name and other is not place
+        )
+        return Standing(position, self.expected_wait(line, position))
+
+    def expected_wait(self, line: Line, position: int) -> float | None:
+        """Seconds until the call at this position is taken, see `lines`."""
+        working = sum(agent.works and agent.reachable for agent in self.able(line))
+        return self._handling.expected_wait(line.name, position, working)
+
+    def able(self, line: Line) -> list[Agent]:
+        """The agents who can do this line's calls, whatever they are doing."""
+        return [agent for agent in self._agents if level(self._as_free(agent), line.skills)]
+
+    # -- for journeys ----------------------------------------------------------------------
 
     def change(self) -> None:
         """Something changed that may allow a match: look again soon."""
@@ -157,18 +136,19 @@ class Desk:
 
     @asynccontextmanager
     async def join(
-        self, call_id: str, queue: str, joined: datetime, priority: int = 0
+        self, call_id: str, line: Line, joined: datetime, only: str | None = None
     ) -> AsyncIterator[Place]:
         """A place in the line for the body's duration; an offer not taken is given back.
 
-        `joined` (UTC) decides the place: who joined before a restart keeps it.
+        `joined` (UTC) decides the place: who joined before a restart keeps it. `only` is the
+        one agent whom the call is for.
         """
-        place = Place(call_id, queue, joined, priority)
+        place = Place(call_id, line, joined, only)
         self._places[call_id] = place
         try:
             yield place
         finally:
-            del self._places[call_id]
+            self._places.pop(call_id, None)
             while not place.offers.empty():
                 self.settle(place.offers.get_nowait(), OfferResult.CALLER_GONE)
 
@@ -181,43 +161,112 @@ class Desk:
         finally:
             place.wants_offer = False
 
+    async def engage(self, call_id: str, line: Line, extension: str) -> Offer | None:
+        """An offer to this agent now, or None if the agent is not free: for a consultation."""
+        agent = self._agents.get(extension)
+        if agent is None or not agent.free(self._clock()):
+            return None
+        call = Waiting(call_id, line.name, datetime.now(UTC), self._node, line.skills)
+        offer = await self._reserve(Match(call, self._as_free(agent)))
+        if offer:
+            self._write_offer(offer.row(self._node))
+        return offer
+
     def adopt(self, offer: Offer) -> None:
-        """An offer of an earlier run whose conversation goes on: `settle` is owed at its end."""
+        """An offer whose agent talks already, to an earlier run's knowledge or as a supervisor
+        who took over: `settle` is owed at its end, and the conversation before is wrapped up."""
+        self.end_wrap_up(offer.agent, None, "adopted")
         self._agents.adopt(offer.agent, offer.id)
+        self._last[offer.agent] = offer
 
     def lost(self, offer: Offer) -> None:
         """An offer of an earlier run that came to nothing because that run died."""
-        offer.result = OfferResult.FAILED
-        self._write_offer(offer.row(self._node, datetime.now(UTC)))
+        offer.result = OfferResult.ANSWERED if offer.talking_at else OfferResult.FAILED
+        offer.ended_at = datetime.now(UTC)
+        if offer.talking_at:
+            offer.talked_until, offer.talk_end = offer.ended_at, TalkEnd.UNSEEN
+        self.tell(offer)
 
     def begin_talking(self, offer: Offer) -> None:
-        """The agent answered and is in conversation: `settle` is still owed at its end."""
+        """The agent answered and is in conversation, so the call stands in no line any more:
+        `settle` is still owed at its end."""
+        self._places.pop(offer.call_id, None)
+        offer.talking_at = offer.talking_at or datetime.now(UTC)
+        self._last[offer.agent] = offer
         self._agents.begin_talking(offer.agent, offer.id)
+        self.tell(offer)
 
-    def settle(self, offer: Offer, result: OfferResult) -> None:
+    def hold(self, offer: Offer, on_hold: bool) -> None:
+        """The customer hears music, or the agent again."""
+        self._agents.hold(offer.agent, offer.id, on_hold)
+
+    def tell(self, offer: Offer) -> None:
+        """The offer's story has grown."""
+        self._write_offer(offer.row(self._node))
+
+    def settle(self, offer: Offer, result: OfferResult, talk_end: TalkEnd | None = None) -> None:
         """An offer (and the conversation from it) is over. Idempotent; the first result counts."""
         if offer.result is not None:
             return
-        offer.result = result
+        offer.result, offer.ended_at = result, datetime.now(UTC)
+        talked = offer.talking_at is not None
+        if talked:
+            offer.talked_until, offer.talk_end = offer.ended_at, talk_end or TalkEnd.FAILED
         place = self._places.get(offer.call_id)
         if place and result not in (OfferResult.ANSWERED, OfferResult.CALLER_GONE):
-            place.avoid[offer.agent] = self._clock() + self._pauses.same_call
+            place.avoid[offer.agent] = self._clock() + self._habits.same_call
         spare = result in (OfferResult.UNREACHABLE, OfferResult.BUSY)
-        self._reservations.release(offer, self._pauses.unreachable if spare else 0.0)
-        ended_at = datetime.now(UTC)
-        self._write_offer(offer.row(self._node, ended_at))
-        self._on_offer_end(offer, (ended_at - offer.offered_at).total_seconds())
+        if result is OfferResult.MISSED:
+            self._agents.missed(offer.agent, self._habits.pause_after_misses)
+        self._reservations.release(
+            offer,
+            self._habits.unreachable if spare else 0.0,
+            self._habits.wrap_up if talked else 0.0,
+        )
+        self.tell(offer)
+        self._on_offer_end(offer)
+        if talked and not self._habits.wrap_up:
+            self._wrapped_up(offer)
         self.change()
+
+    # -- wrap-up ---------------------------------------------------------------------------
+
+    def end_wrap_up(self, extension: str, disposition: str | None, reason: str) -> bool:
+        """The agent is through with the last conversation, and says what it came to; False if
+        there is none to say it of."""
+        offer = self._last.get(extension)
+        wrapping = self._agents.end_wrap_up(extension, reason)
+        if offer is None or not (wrapping or disposition):
+            return False
+        offer.disposition = disposition or offer.disposition
+        if wrapping:
+            self._wrapped_up(offer)
+        else:
+            self.tell(offer)
+        return True
+
+    def _wrapped_up(self, offer: Offer) -> None:
+        offer.wrapped_up_at = datetime.now(UTC)
+        if offer.talking_at:
+            busy = (offer.wrapped_up_at - offer.talking_at).total_seconds()
+            self._handling.add(offer.queue, busy)
+        self.tell(offer)
+        self.change()
+
+    # -- matching --------------------------------------------------------------------------
 
     async def run(self) -> None:
         """Match until cancelled."""
         while True:
             try:
-                async with asyncio.timeout(LOOK_AGAIN_SECONDS if self._places else None):
+                async with asyncio.timeout(LOOK_AGAIN_SECONDS):
                     await self._changed.wait()
             except TimeoutError:
                 pass
             self._changed.clear()
+            for extension in self._agents.expire():
+                if extension in self._last:
+                    self._wrapped_up(self._last[extension])
             try:
                 await self._match()
             except PlnIvrError as error:
@@ -225,22 +274,14 @@ class Desk:
 
     async def _match(self) -> None:
         now = self._clock()
-        free = [
-            FreeAgent(agent.extension, agent.queues, agent.idle_since)
-            for agent in self._agents
-            if agent.free(now)
-        ]
+        free = [self._as_free(agent) for agent in self._agents if agent.free(now)]
         if not free:
             return
         line = [
             self._as_waiting(place, now) for place in self._places.values() if place.wants_offer
         ]
-        for match in choose(line, free):
-            try:
-                async with asyncio.timeout(RESERVE_SECONDS):
-                    offer = await self._reservations.reserve(match)
-            except TimeoutError:
-                offer = None
+        for match in choose(line, free, datetime.now(UTC), self._habits.ageing):
+            offer = await self._reserve(match)
             if offer is None:
                 continue
             self._write_offer(offer.row(self._node))
@@ -251,6 +292,30 @@ class Desk:
                 place.wants_offer = False
                 place.offers.put_nowait(offer)
 
+    async def _reserve(self, match: Match) -> Offer | None:
+        try:
+            async with asyncio.timeout(RESERVE_SECONDS):
+                return await self._reservations.reserve(match)
+        except TimeoutError:
+            return None
+
+    def _rank(self, place: Place, now: datetime) -> tuple[int, datetime, str]:
+        return rank(self._as_waiting(place, self._clock()), now, self._habits.ageing)
+
     def _as_waiting(self, place: Place, now: float) -> Waiting:
         avoid = frozenset(agent for agent, until in place.avoid.items() if until > now)
-        return Waiting(place.call_id, place.queue, place.joined, self._node, place.priority, avoid)
+        line = place.line
+        return Waiting(
+            place.call_id,
+            line.name,
+            place.joined,
+            self._node,
+            line.skills,
+            line.priority,
+            avoid,
+            place.only,
+        )
+
+    @staticmethod
+    def _as_free(agent: Agent) -> FreeAgent:
+        return FreeAgent(agent.extension, agent.skills, agent.idle_since)

@@ -119,6 +119,12 @@ class PjsipPhones:
                 "force_rport": "yes",
                 "rewrite_contact": "yes",
                 "rtp_timeout": "30",
+                # What the customer hears when the phone holds: the class begins with words.
+                "moh_suggest": "hold",
+                # A call is sent on by us, so that its journal and recording go with it.
+                "allow_transfer": "no",
+                # Half a code is a wrong one (404), not one to be dialled on (484).
+                "allow_overlap": "no",
                 "language": "id",
                 "callerid": f'"{entry.name.translate(_QUOTES)}" <{entry.extension}>',
             },

@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from pln_ivr.ari import Channel, Client, Hangup
 from pln_ivr.errors import AriError, AriRefused, AriTimeout, Gone
 from pln_ivr.outcomes import OfferResult
-from pln_ivr.queues.desk import Offer
+from pln_ivr.queues.offer import Offer
 from pln_ivr.queues.phones import Phones
 
 CONTEXT, EXTENSION = "agent-answered", "record"

@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
 from native.root import Install, find_asterisk
 from pln_ivr.calls.prompt_files import build_prompts, load_texts
+from tests.asterisk.talk import Talk
 from tests.asterisk.world import REPO, World
 
 CACHE = REPO / ".cache"
@@ -50,3 +52,15 @@ def make_world(
     yield make
     for world in worlds:
         world.stop()
+
+
+@pytest.fixture
+def talks(make_world: Callable[..., World]) -> Iterator[Callable[..., Talk]]:
+    """Makes a world in which 101 talks with a customer: talks("102", AGENTS__KEY="...")."""
+    with ExitStack() as stack:
+
+        def make(*others: str, **env: str) -> Talk:
+            world = make_world(["101", *others], AGENTS__WRAP_UP_SECONDS="0", **env)
+            return stack.enter_context(Talk.begun(world))
+
+        yield make

@@ -17,6 +17,7 @@ from native.pbx import Pbx, PbxSettings
 from native.root import Install, LauncherError, find_asterisk
 from native.tones import write_tone
 from pln_ivr.calls.prompt_files import SILENCE
+from pln_ivr.queues.lines import ANNOUNCEMENTS
 
 CACHE = Path(__file__).resolve().parents[2] / ".cache"
 PROMPT_SECONDS = 1.0
@@ -25,7 +26,11 @@ PROMPTS = {
     "please-wait": 800,
     "agent-ready": 900,
     "agent-away": 950,
+    "agent-logged-out": 1000,
+    "agent-noted": 1050,
     "all-busy": 500,
+    "on-hold": 550,
+    **dict.fromkeys(ANNOUNCEMENTS, 600),
 }
 """Stand-ins: one tone each, so that what is heard tells which prompt it was."""
 SECRET = "a-secret-for-tests"
@@ -83,6 +88,7 @@ def push_agent(pbx: Pbx, extension: str, secret: str = SECRET) -> str:
             "context": "from-agents",
             "disallow": "all",
             "allow": "alaw,ulaw",
+            "allow_overlap": "no",
             "aors": name,
             "auth": name,
             "direct_media": "no",

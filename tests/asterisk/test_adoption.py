@@ -228,7 +228,7 @@ def test_without_the_app_callers_talk_to_agents_and_the_journal_learns_it(
                     assert late.wait().finals == {486: 1}
                 short.wait(30)
             assert world.metric("pln_ivr_agents", state="talking") == 1
-            assert world.metric("pln_ivr_agents", state="away") == 1, "102 dialled *12 meanwhile"
+            assert world.metric("pln_ivr_agents", state="paused") == 1, "102 dialled *12 meanwhile"
             eventually(lambda: stages(world) == [Stage.WAITING], 25, "coming back")
             assert talking.wait(60).finals == {200: 1}
             agent.wait(30)

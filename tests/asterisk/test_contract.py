@@ -68,8 +68,12 @@ def docs(install: Install, tmp_path_factory: pytest.TempPathFactory) -> Iterator
 async def everything_asked() -> list[tuple[str, Request]]:
     """Call every public operation once, with made-up arguments of the right types."""
     made_up: dict[str, Any] = {
-        "str": "x", "int": 1, "Iterable[str]": ["x"], "Mapping[str, str]": {"PLN": "x"},
-    }  # fmt: skip
+        "str": "x",
+        "int": 1,
+        "bool": True,
+        "Iterable[str]": ["x"],
+        "Mapping[str, str]": {"PLN": "x"},
+    }
     asked = []
     for name, method in inspect.getmembers(Operations, inspect.iscoroutinefunction):
         if name.startswith("_"):

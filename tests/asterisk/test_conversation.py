@@ -24,7 +24,7 @@ def test_caller_and_agent_talk_and_are_recorded(make_world: Callable[..., World]
     assert seen.finals == {200: 1}
     row = world.ended(1)[0]
     assert (row.outcome, row.reason) == (Result.ANSWERED, Reason.AGENT_HUNG_UP)
-    assert (row.queue, row.agent, row.dialled) == ("umum", "101", "123")
+    assert (row.queue, row.agent, row.dialled) == ("gangguan", "101", "123")
     times = [row.started_at, row.answered_at, row.notice_heard_at, row.queued_at]
     times += [row.offered_at, row.talking_at, row.ended_at]
     assert times == sorted(times, key=lambda time: time.timestamp() if time else -1.0)

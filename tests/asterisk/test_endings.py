@@ -52,7 +52,7 @@ def test_caller_hangs_up_while_waiting(make_world: Callable[..., World]) -> None
     for row in (told, music):
         assert (row.outcome, row.reason) == (Result.ABANDONED, Reason.IN_WAITING)
         assert row.notice_heard_at
-        assert row.queue == "umum"
+        assert row.queue == "gangguan"
     assert ear.packets > 50 * 18
     assert len(set(ear.heard[-160 * 100 :])) > 10, "the music is silence"
     world.settled()
@@ -88,7 +88,7 @@ def test_caller_hangs_up_in_the_conversation(make_world: Callable[..., World]) -
     assert (row.outcome, row.reason) == (Result.ANSWERED, Reason.CALLER_HUNG_UP)
     assert [offer.result for offer in world.offers(row)] == [OfferResult.ANSWERED]
     world.recording(row)
-    assert world.metric("pln_ivr_agents", state="ready") == 1
+    assert world.metric("pln_ivr_agents", state="wrap_up") == 1
     world.settled()
 
 

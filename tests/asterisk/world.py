@@ -18,7 +18,7 @@ from native.pbx import Pbx, PbxSettings, free_port
 from native.phones import Phones
 from native.root import Install
 from native.tones import write_tone
-from pln_ivr.journal import CallRow, JournalReader, OfferRow
+from pln_ivr.journal import CallRow, JournalReader, OfferRow, SupervisionRow
 
 REPO = Path(__file__).resolve().parents[2]
 SECRET = "agents-of-the-tests"
@@ -143,11 +143,13 @@ class World:
     # -- agents ------------------------------------------------------------------------
 
     def write_roster(self, extensions: Sequence[str]) -> None:
-        """The roster file; pln_ivr reads it at its start and on SIGHUP."""
+        """The roster file; pln_ivr reads it at its start and on SIGHUP. Extensions that begin with
+        9 are supervisors'."""
         self.roster.write_text(
             "\n".join(
                 f'[[agents]]\nextension = "{extension}"\nname = "Agen {extension}"\n'
-                f'queues = ["umum"]\nsecret = "{SECRET}"\n'
+                f'skills = ["gangguan"]\nsecret = "{SECRET}"\n'
+                f'role = "{"supervisor" if extension.startswith("9") else "agent"}"\n'
                 for extension in extensions
             )
         )
@@ -214,6 +216,11 @@ class World:
         """The offers of one call, in order."""
         with JournalReader(self.journal_url) as reader:
             return reader.offers_of(row.call_id)
+
+    def supervisions(self, row: CallRow) -> list[SupervisionRow]:
+        """Who was at a call besides its agents, in order."""
+        with JournalReader(self.journal_url) as reader:
+            return reader.supervisions_of(row.call_id)
 
     def recording(self, row: CallRow) -> Path:
         """The file of a call's recording, once it is filed."""

@@ -16,6 +16,7 @@ from native.pbx import Pbx, PbxSettings, free_port
 from native.phones import Phones
 from native.root import Install
 from native.tones import write_tone
+from pln_ivr.queues.lines import ANNOUNCEMENTS
 from tests.asterisk.world import World
 
 from .load import phone_for_all
@@ -30,6 +31,10 @@ PROMPTS = {
     "agent-unknown": 0.2,
     "apology": 0.2,
     "all-busy": 0.2,
+    "on-hold": 0.2,
+    "agent-logged-out": 0.2,
+    "agent-noted": 0.2,
+    **dict.fromkeys(ANNOUNCEMENTS, 0.2),
 }
 """Stand-in prompts and their seconds: the same tones on both sides."""
 FIRST_AGENT = 201

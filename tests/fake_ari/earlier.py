@@ -7,8 +7,10 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from pln_ivr.journal import CallRow, OfferRow, Row, schema
+from pln_ivr.config import Queues
+from pln_ivr.journal import CallRow, OfferRow, Row, schema, tables
 from pln_ivr.outcomes import Stage
+from pln_ivr.queues.agents import Wish
 from tests.fake_ari.server import APP, FakeAri, FakeChannel
 from tests.fake_ari.world import World, eventually
 
@@ -33,7 +35,7 @@ def row(**changes: Any) -> CallRow:
         answered_at=BEGAN,
         notice_heard_at=BEGAN + timedelta(seconds=9),
         queued_at=BEGAN + timedelta(seconds=9),
-        queue="umum",
+        queue="gangguan",
     )
     return dataclasses.replace(made, **changes)
 
@@ -56,7 +58,7 @@ def offer(**changes: Any) -> OfferRow:
         call_id=CALL,
         sequence=1,
         node=NODE,
-        queue="umum",
+        queue="gangguan",
         agent="101",
         offered_at=BEGAN + timedelta(seconds=20),
     )
@@ -70,7 +72,7 @@ def store(folder: Path, *rows: Row) -> None:
     schema.upgrade(engine)
     with engine.begin() as connection:
         for one in rows:
-            table = schema.TABLES[type(one)]
+            table = tables.TABLES[type(one)]
             connection.execute(schema.upsert(table, "sqlite"), dataclasses.asdict(one))
     engine.dispose()
 
@@ -115,13 +117,13 @@ def conversation(w: World) -> None:
 def in_line(w: World) -> None:
     """A caller hears music, and no agent is ready."""
     nobody_ready(w)
-    caller(w.fake, "wait-umum")
+    caller(w.fake, "wait-gangguan")
 
 
 def nobody_ready(w: World) -> None:
     """Both agents dialled *12."""
     for extension in ("101", "102"):
-        w.app.agents.wish(extension, False, "*12")
+        w.app.agents.wish(extension, Wish.PAUSED, "*12")
 
 
 def _put(fake: FakeAri, channel: FakeChannel, bridge: str) -> None:
@@ -129,6 +131,10 @@ def _put(fake: FakeAri, channel: FakeChannel, bridge: str) -> None:
     channel.bridge = bridge
     if bridge:
         fake.bridges.setdefault(bridge, "holding" if bridge.startswith("wait-") else "mixing")
+
+
+ROOMS = {f"wait-{name}" for name in Queues().names}
+"""The waiting rooms of the queues as they are by default."""
 
 
 async def disconnect(w: World) -> int:

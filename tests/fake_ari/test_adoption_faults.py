@@ -18,6 +18,7 @@ from tests.fake_ari.earlier import (
     CALL,
     CALLER,
     LEG,
+    ROOMS,
     agent_state,
     caller,
     conversation,
@@ -107,7 +108,7 @@ async def test_cut_at_any_request_of_the_connection_everybody_is_adopted_once(
 
         def everything(w: World, cut: Callable[[Asked], Fault | None] = cut) -> None:
             in_line(w)
-            caller(w.fake, "wait-umum", "caller-2")
+            caller(w.fake, "wait-gangguan", "caller-2")
             leg(w.fake, "talk-of-nobody", LEG)
             w.fake.fault = cut
 
@@ -116,7 +117,7 @@ async def test_cut_at_any_request_of_the_connection_everybody_is_adopted_once(
             assert seats(w) == callers, number
             assert w.app.reception.calls == 2, number
             assert set(w.fake.channels) == callers, number
-            assert set(w.fake.bridges) == {"wait-umum"}, number
+            assert set(w.fake.bridges) == ROOMS, number
             assert [settled.result for settled in w.rows.offers] == [OfferResult.FAILED], number
             for channel_id in callers:
                 w.fake.hang_up(channel_id)

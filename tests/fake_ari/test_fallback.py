@@ -75,7 +75,7 @@ async def test_who_comes_back_keeps_the_seat_and_the_place(tmp_path: Path) -> No
         comes_back(w)
         await eventually(lambda: w.stage == "waiting", "the line")
         assert seats(w) == {CALLER}
-        assert w.app.desk.waiting() == {"umum": 1}
+        assert w.app.desk.waiting() == {"gangguan": 1}
         w.agents_ready()
         ended = await w.nothing_left()
         assert ended.outcome is Result.ANSWERED
@@ -216,7 +216,7 @@ async def test_a_caller_whose_lease_expired_comes_back_as_the_same_call(tmp_path
     """Asterisk did not hear from us in time and serves the caller: no end, no second call."""
     async with world(tmp_path, before=nobody_ready) as w:
         w.fake.call()
-        await eventually(lambda: w.fake.channels[CALLER].bridge == "wait-umum", "the music")
+        await eventually(lambda: w.fake.channels[CALLER].bridge == "wait-gangguan", "the music")
         w.fake.lease_expires(CALLER)
         await eventually(lambda: w.app.reception.leases_expired == 1, "the expired lease")
         await eventually(lambda: w.app.desk.waiting() == {}, "the line without the caller")
@@ -237,7 +237,7 @@ async def test_whoever_hangs_up_there_leaves_the_end_to_asterisks_list(
 ) -> None:
     async with world(tmp_path, before=nobody_ready) as w:
         w.fake.call()
-        await eventually(lambda: w.fake.channels[CALLER].bridge == "wait-umum", "the music")
+        await eventually(lambda: w.fake.channels[CALLER].bridge == "wait-gangguan", "the music")
         w.fake.lease_expires(CALLER)
         await eventually(lambda: w.app.reception.leases_expired == 1, "the expired lease")
         if lost:

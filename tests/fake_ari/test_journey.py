@@ -10,12 +10,13 @@ import pytest
 
 from pln_ivr.config import Agents
 from pln_ivr.outcomes import OfferResult, Reason, Result
+from pln_ivr.queues.agents import Wish
 from tests.fake_ari.earlier import nobody_ready
 from tests.fake_ari.server import Asked, Fault, Json
 from tests.fake_ari.world import World, eventually, world
 
 CALLER = "caller-1"
-MOST = 46
+MOST = 52
 """More requests and events than one call ever makes; the loops below end before."""
 
 
@@ -126,7 +127,7 @@ async def test_a_caller_who_goes_while_nobody_is_ready_leaves_nothing_behind(
     for number in range(MOST):
         async with world(tmp_path / str(number)) as w:
             for extension in ("101", "102"):
-                w.app.agents.wish(extension, False, "*12")
+                w.app.agents.wish(extension, Wish.PAUSED, "*12")
             hangs(w, number)
             w.fake.call()
             await eventually(lambda: not w.fake.channels or _in_room(w), "the music")
@@ -175,7 +176,7 @@ def _both_missed(w: World) -> bool:
 
 def _in_room(w: World) -> bool:
     """The caller hears music, and we know it."""
-    return w.ari.follows(CALLER) and w.ari.channel(CALLER).bridge_id == "wait-umum"
+    return w.ari.follows(CALLER) and w.ari.channel(CALLER).bridge_id == "wait-gangguan"
 
 
 def _far_ends(w: World) -> set[str]:

@@ -137,7 +137,7 @@ async def test_without_a_recording_the_caller_waits_on_if_so_configured(tmp_path
         assert not w.asked("POST", "bridges/talk-")
         await eventually(lambda: w.stage == "waiting", "the line again")
         assert w.app.seats.in_use == 1
-        assert w.app.desk.waiting() == {"umum": 1}
+        assert w.app.desk.waiting() == {"gangguan": 1}
         w.fake.hang_up(CALLER)
         row = await w.nothing_left()
         assert (row.outcome, row.reason) == (Result.ABANDONED, Reason.IN_WAITING)
@@ -246,7 +246,7 @@ async def test_an_agent_dials_away_and_ready(tmp_path: Path) -> None:
     async with world(tmp_path) as w:
         agent = w.app.agents.get("101")
         assert agent
-        for code, state in (("*12", "away"), ("*11", "ready")):
+        for code, state in (("*121", "paused"), ("*11", "ready"), ("*10", "logged_out")):
             w.fake.dial_code(f"phone{code[1:]}", code, "ag-101")
             await eventually(partial(_is, agent, state), state)
             await eventually(lambda: not w.fake.channels, "the code's end")

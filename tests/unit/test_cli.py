@@ -9,58 +9,20 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
-from typing import Protocol
 
 import pytest
 import structlog
 
 from pln_ivr import __version__
-from pln_ivr.cli import main, masked
 from pln_ivr.journal import CallRow, open_journal
 from pln_ivr.outcomes import Reason, Result, Stage
+from tests.unit.running import Done, Run
 
 REPO = Path(__file__).resolve().parents[2]
 NOON = datetime(2026, 11, 23, 5, tzinfo=UTC)
-
-
-@dataclass(frozen=True)
-class Done:
-    """What a command printed and returned."""
-
-    returncode: int
-    stdout: str
-    stderr: str
-
-
-class Run(Protocol):
-    def __call__(self, folder: Path, *arguments: str, **env: str) -> Done: ...
-
-
-@pytest.fixture
-def pln_ivr(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
-    """Run the command in a folder, with settings by environment, in this process."""
-
-    def run(folder: Path, *arguments: str, **env: str) -> Done:
-        for name in [name for name in os.environ if name.startswith("PLN_IVR_")]:
-            monkeypatch.delenv(name)
-        for name, value in env.items():
-            monkeypatch.setenv(f"PLN_IVR_{name}", value)
-        monkeypatch.setenv("COLUMNS", "200")
-        monkeypatch.chdir(folder)
-        monkeypatch.setattr(sys, "argv", ["pln-ivr", *arguments])
-        code = 0
-        try:
-            main()
-        except SystemExit as end:
-            code = end.code if isinstance(end.code, int) else 0
-        printed = capsys.readouterr()
-        return Done(code, printed.out, printed.err)
-
-    return run
 
 
 def in_a_process(folder: Path, *arguments: str, **env: str) -> Done:
@@ -95,7 +57,7 @@ def journal(tmp_path_factory: pytest.TempPathFactory) -> Path:
             stage=Stage.ENDED,
             started_at=NOON + timedelta(minutes=n),
             ended_at=NOON + timedelta(minutes=n, seconds=30),
-            queue="umum",
+            queue="gangguan",
             agent="101",
             outcome=Result.ANSWERED,
             reason=Reason.AGENT_HUNG_UP,
@@ -135,14 +97,6 @@ def test_calls_as_a_table_is_masked_too(pln_ivr: Run, journal: Path) -> None:
     assert "answered" in done.stdout
     assert "30.0" in done.stdout
     assert "08123456" not in done.stdout
-
-
-@pytest.mark.parametrize(
-    ("number", "shown"),
-    [("081234567890", "*********890"), ("1234", "*234"), ("", "")],
-)
-def test_a_masked_number(number: str, shown: str) -> None:
-    assert masked(number) == shown
 
 
 @pytest.mark.parametrize(

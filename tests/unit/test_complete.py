@@ -131,11 +131,11 @@ def test_whom_the_dialplan_had_at_the_end_is_told_as_it_says(
 
 
 def test_what_the_journal_knows_better_stays() -> None:
-    known = row(notice_heard_at=after(4), queued_at=after(4), agent="101", queue="umum")
+    known = row(notice_heard_at=after(4), queued_at=after(4), agent="101", queue="gangguan")
     made = complete(line(userfield=fallback("", QUEUED)), known, NODE)
     assert made is not None
     assert (made.notice_heard_at, made.queued_at) == (after(4), after(4))
-    assert (made.agent, made.queue, made.recording) == ("101", "umum", None)
+    assert (made.agent, made.queue, made.recording) == ("101", "gangguan", None)
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
+from pln_ivr.app import lines_of
 from pln_ivr.config import Admission, Settings, load
 from pln_ivr.errors import ConfigError
 
@@ -44,6 +45,9 @@ def test_the_defaults_are_those_of_the_house() -> None:
     assert settings.admission.reject_cause == 17
     assert settings.agents.ring_deadline_seconds == 11.0
     assert settings.queues.entry in settings.queues.names
+    assert list(settings.queues.names) == ["gangguan", "tagihan", "pasang-baru", "keluhan"]
+    assert settings.queues.skills == set(settings.queues.names), "each asks for its own"
+    assert settings.queues.names["gangguan"].priority > settings.queues.names["tagihan"].priority
     assert settings.console.bind == "127.0.0.1"
 
 
@@ -59,8 +63,34 @@ def test_the_environment_wins_over_the_file_and_the_file_over_the_defaults(
 
 
 def test_queues_are_named_in_the_file(file: Path) -> None:
-    settings = loaded(file, '[queues]\nentry="gangguan"\n[queues.names.gangguan]\nmusic="calm"\n')
-    assert settings.queues.names["gangguan"].music == "calm"
+    settings = loaded(
+        file,
+        """
+        [queues]
+        entry = "umum"
+        dialled = { "622150123" = "tagihan", "+6221" = "umum" }
+        [queues.names.umum]
+        music = "calm"
+        skills = ["gangguan", "tagihan"]
+        [queues.names.tagihan]
+        overflow = "umum"
+        length = 100
+        """,
+    )
+    assert list(settings.queues.names) == ["umum", "tagihan"], "and none of the defaults"
+    assert settings.queues.names["umum"].music == "calm"
+    assert settings.queues.skills == {"gangguan", "tagihan"}
+    lines = lines_of(settings.queues)
+    assert lines["umum"].skills == {"gangguan", "tagihan"}
+    assert lines["tagihan"].skills == {"tagihan"}, "its own name"
+    assert (lines["tagihan"].overflow, lines["umum"].overflow) == ("umum", "")
+    assert (lines["tagihan"].length, lines["umum"].length) == (100, 0)
+
+
+def test_pauses_and_dispositions_are_named_by_their_digit(file: Path) -> None:
+    settings = loaded(file, "[agents.pauses]\n1 = 'makan'\n0 = 'lain'\n[agents.dispositions]\n")
+    assert settings.agents.pauses == {"1": "makan", "0": "lain"}
+    assert settings.agents.dispositions == {}
 
 
 @pytest.mark.parametrize(
@@ -87,6 +117,20 @@ def test_queues_are_named_in_the_file(file: Path) -> None:
         ("[log]\nlevel = 'loud'", "log.level"),
         ("[journal]\nbuffer_rows = 1", "journal.buffer_rows"),
         ("[queues.names.'Umum']\nmusic='default'", "queues.names"),
+        ("[queues.names.x]\npriority = 10", "queues.names.x.priority"),
+        ("[queues.names.x]\nlength = -1", "queues.names.x.length"),
+        ("[queues.names.x]\nlongest_wait_seconds = -1", "queues.names.x.longest_wait_seconds"),
+        ("[queues.names.x]\nskills = ['Two Words']", "queues.names.x.skills"),
+        ("[queues.names.x]\nservice_share = 1.5", "queues.names.x.service_share"),
+        ("[queues.names.x]\nservice_seconds = 0", "queues.names.x.service_seconds"),
+        ("[queues]\ndialled = { 'me' = 'gangguan' }", "queues.dialled"),
+        ("[queues]\nageing_seconds = -1", "queues.ageing_seconds"),
+        ("[queues]\nresume_seconds = -1", "queues.resume_seconds"),
+        ("[agents]\nwrap_up_seconds = -1", "agents.wrap_up_seconds"),
+        ("[agents]\npause_after_misses = -1", "agents.pause_after_misses"),
+        ("[agents]\npauses = { '12' = 'salat' }", "agents.pauses"),
+        ("[agents]\npauses = { '1' = 'Two Words' }", "agents.pauses"),
+        ("[agents]\ndispositions = { 'a' = 'selesai' }", "agents.dispositions"),
     ],
 )
 def test_a_wrong_setting_is_named_with_its_file(file: Path, text: str, key: str) -> None:
@@ -144,9 +188,46 @@ def test_a_whole_section_in_the_environment_that_is_no_section(
     assert "admission" in line.lower()
 
 
-def test_an_entry_queue_that_does_not_exist(file: Path) -> None:
-    assert fault(file, "[queues]\nentry='tagihan'") == [
-        "queues.entry: there is no queue 'tagihan'; queues.names has: umum"
+@pytest.mark.parametrize(
+    ("text", "key"),
+    [
+        ("[queues]\nentry='umum'", "entry"),
+        ("[queues]\ndialled = { '622150123' = 'umum' }", "dialled.622150123"),
+        (
+            "[queues.names.gangguan]\noverflow='umum'\n[queues.names.keluhan]"
+            "\n[queues.names.tagihan]\n[queues.names.pasang-baru]",
+            "names.gangguan.overflow",
+        ),
+    ],
+)
+def test_a_queue_that_does_not_exist(file: Path, text: str, key: str) -> None:
+    assert fault(file, text) == [
+        f"{file}: queues.{key}: there is no queue 'umum';"
+        " queues.names has: gangguan, keluhan, pasang-baru, tagihan"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("overflows", "faulty"),
+    [
+        ({"gangguan": "gangguan"}, ["gangguan"]),
+        ({"gangguan": "b", "b": "gangguan"}, ["gangguan", "b"]),
+        ({"gangguan": "b", "b": "c", "c": "gangguan"}, ["gangguan", "b", "c"]),
+        ({"gangguan": "b", "b": "c", "c": "b"}, ["b", "c"]),
+        ({"gangguan": "b", "b": "c", "c": ""}, []),
+        ({"gangguan": "c", "b": "c", "c": ""}, []),
+    ],
+)
+def test_callers_do_not_overflow_in_a_circle(
+    file: Path, overflows: dict[str, str], faulty: list[str]
+) -> None:
+    text = "".join(f"[queues.names.{a}]\noverflow='{b}'\n" for a, b in overflows.items())
+    if not faulty:
+        assert loaded(file, text)
+        return
+    assert fault(file, text) == [
+        f"{file}: queues.names.{name}.overflow: leads back to {name!r}; end the chain somewhere"
+        for name in faulty
     ]
 
 

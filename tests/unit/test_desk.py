@@ -5,104 +5,47 @@ from __future__ import annotations
 import asyncio
 import random
 from collections import Counter
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from datetime import UTC, datetime
 
 import pytest
 
 from pln_ivr.errors import PlnIvrError
-from pln_ivr.journal import OfferRow
-from pln_ivr.outcomes import OfferResult
+from pln_ivr.outcomes import OfferResult, TalkEnd
 from pln_ivr.queues import desk as desk_module
-from pln_ivr.queues.agents import Agents, AgentState
+from pln_ivr.queues.agents import MISSED, Agents, AgentState
 from pln_ivr.queues.choice import Match
-from pln_ivr.queues.desk import Desk, LocalReservations, Offer, Pauses, Reservations
-from pln_ivr.queues.roster import RosterEntry
+from pln_ivr.queues.desk import Habits
+from pln_ivr.queues.offer import LocalReservations, Offer
 from tests.fake_ari.world import eventually
-
-SOON = 8.0
-
-
-class House:
-    """A desk, its agents (all ready) and what was told of its offers."""
-
-    def __init__(self, *extensions: str, pauses: Pauses | None = None) -> None:
-        loop = asyncio.get_running_loop()
-        self.begun: list[OfferRow] = []
-        self.rows: list[OfferRow] = []
-        self.ends: Counter[str] = Counter()
-        self.agents = Agents(loop.time, lambda *_: self.desk.change())
-        self.reservations: Reservations = LocalReservations(self.agents)
-        self.desk = Desk(
-            self.agents,
-            self,
-            "pln-1",
-            lambda row: (self.rows if row.result else self.begun).append(row),
-            lambda offer, _: self.ends.update([offer.id]),
-            pauses or Pauses(unreachable=0.0, same_call=0.0),
-            loop.time,
-        )
-        self.agents.apply(
-            {e: RosterEntry(e, "Agent", frozenset({"umum"}), "secret") for e in extensions}
-        )
-        for extension in extensions:
-            self.agents.set_reachable(extension, True)
-            self.agents.wish(extension, True, "*11")
-
-    async def reserve(self, match: Match) -> Offer | None:
-        """To whatever reservations the test chose."""
-        return await self.reservations.reserve(match)
-
-    def release(self, offer: Offer, pause: float) -> None:
-        self.reservations.release(offer, pause)
-
-    def states(self) -> Counter[AgentState]:
-        return Counter(agent.state for agent in self.agents)
-
-    def settled_once(self) -> None:
-        """Every offer that ever was has one beginning and one end, and holds nobody."""
-        assert set(self.ends.values()) <= {1}
-        assert sorted(row.offer_id for row in self.begun) == sorted(self.ends)
-        assert sorted(row.offer_id for row in self.rows) == sorted(self.ends)
-        assert not {AgentState.OFFERED, AgentState.TALKING} & set(self.states())
-        assert self.desk.waiting() == {}
-
-
-@asynccontextmanager
-async def house(*extensions: str, pauses: Pauses | None = None) -> AsyncIterator[House]:
-    made = House(*extensions, pauses=pauses)
-    running = asyncio.create_task(made.desk.run())
-    try:
-        yield made
-    finally:
-        running.cancel()
-        (end,) = await asyncio.gather(running, return_exceptions=True)
-        assert isinstance(end, asyncio.CancelledError)
+from tests.unit.desks import BILLING, OUTAGE, SOON, WORK, House, house, roster
 
 
 async def test_a_waiting_call_gets_the_agent_and_gives_her_back() -> None:
     async with house("101") as h:
-        async with h.desk.join("call", "umum", datetime.now(UTC)) as place:
-            offer = await asyncio.wait_for(h.desk.next_offer(place), SOON)
-            assert (offer.agent, offer.call_id, offer.queue) == ("101", "call", "umum")
+        async with h.place() as place:
+            offer = await h.offer(place)
+            assert (offer.agent, offer.call_id, offer.queue) == ("101", "call", "gangguan")
             assert h.states() == {AgentState.OFFERED: 1}
-            assert h.desk.waiting() == {"umum": 1}
+            assert h.desk.waiting() == {"gangguan": 1}
             h.desk.begin_talking(offer)
             assert h.states() == {AgentState.TALKING: 1}
-            h.desk.settle(offer, OfferResult.ANSWERED)
+            assert h.desk.waiting() == {}
+            h.desk.settle(offer, OfferResult.ANSWERED, TalkEnd.CALLER_HUNG_UP)
             h.desk.settle(offer, OfferResult.FAILED)
-        assert [row.result for row in h.rows] == [OfferResult.ANSWERED]
+        (row,) = h.rows
+        assert (row.result, row.talk_end) == (OfferResult.ANSWERED, TalkEnd.CALLER_HUNG_UP)
+        assert row.talking_at
+        assert row.ended_at
+        assert row.wrapped_up_at
+        assert row.talking_at <= row.ended_at <= row.wrapped_up_at
+        assert row.talked_until == row.ended_at
         h.settled_once()
 
 
 async def test_an_agent_who_comes_later_is_offered_at_once() -> None:
-    async with house() as h, h.desk.join("call", "umum", datetime.now(UTC)) as place:
+    async with house() as h, h.place() as place:
         waiting = asyncio.create_task(h.desk.next_offer(place))
         await asyncio.sleep(0)
-        h.agents.apply({"101": RosterEntry("101", "A", frozenset({"umum"}), "s")})
-        h.agents.set_reachable("101", True)
-        h.agents.wish("101", True, "*11")
+        h.hire(roster("101"))
         offer = await asyncio.wait_for(waiting, SOON)
         h.desk.settle(offer, OfferResult.MISSED)
 
@@ -111,7 +54,7 @@ async def test_a_change_that_nobody_told_is_noticed_all_the_same(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(desk_module, "LOOK_AGAIN_SECONDS", 0.01)
-    async with house("101") as h, h.desk.join("call", "umum", datetime.now(UTC)) as place:
+    async with house("101") as h, h.place() as place:
         h.agents.set_reachable("101", False)
         waiting = asyncio.create_task(h.desk.next_offer(place))
         for _ in range(5):
@@ -122,17 +65,17 @@ async def test_a_change_that_nobody_told_is_noticed_all_the_same(
 
 
 async def test_a_call_keeps_its_place_after_a_missed_offer_and_goes_to_another_agent() -> None:
-    async with house("101", "102", pauses=Pauses(same_call=3600.0)) as h:
-        async with h.desk.join("first", "umum", datetime.now(UTC)) as first:
-            offer = await asyncio.wait_for(h.desk.next_offer(first), SOON)
-            h.agents.wish("102", False, "*12")
-            async with h.desk.join("second", "umum", datetime.now(UTC)) as second:
+    async with house("101", "102", habits=Habits(same_call=3600.0)) as h:
+        async with h.place("first") as first:
+            offer = await h.offer(first)
+            h.pause("102")
+            async with h.place("second") as second:
                 h.desk.settle(offer, OfferResult.MISSED)
                 waiting = asyncio.create_task(h.desk.next_offer(first))
-                other = await asyncio.wait_for(h.desk.next_offer(second), SOON)
+                other = await h.offer(second)
                 assert other.agent == "101", "the first call avoids who missed it"
                 assert not waiting.done()
-                h.agents.wish("102", True, "*11")
+                h.ready("102")
                 again = await asyncio.wait_for(waiting, SOON)
                 assert again.agent == "102"
                 h.desk.settle(again, OfferResult.ANSWERED)
@@ -153,9 +96,9 @@ async def test_a_call_keeps_its_place_after_a_missed_offer_and_goes_to_another_a
 async def test_only_a_phone_that_could_not_ring_is_spared_for_a_while(
     result: OfferResult, spared: bool
 ) -> None:
-    async with house("101", pauses=Pauses(unreachable=3600.0, same_call=0.0)) as h:
-        async with h.desk.join("call", "umum", datetime.now(UTC)) as place:
-            h.desk.settle(await asyncio.wait_for(h.desk.next_offer(place), SOON), result)
+    async with house("101", habits=Habits(unreachable=3600.0, same_call=0.0)) as h:
+        async with h.place() as place:
+            h.desk.settle(await h.offer(place), result)
         agent = h.agents.get("101")
         assert agent
         assert agent.state is AgentState.READY
@@ -166,7 +109,7 @@ async def test_a_caller_who_leaves_as_the_offer_arrives_gives_it_back(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     async with house("101") as h:
-        async with h.desk.join("call", "umum", datetime.now(UTC)) as place:
+        async with h.place() as place:
             waiting = asyncio.create_task(h.desk.next_offer(place))
             put = place.offers.put_nowait
 
@@ -180,6 +123,86 @@ async def test_a_caller_who_leaves_as_the_offer_arrives_gives_it_back(
             assert h.states() == {AgentState.OFFERED: 1}
         assert [row.result for row in h.rows] == [OfferResult.CALLER_GONE]
         h.settled_once()
+
+
+async def test_a_call_goes_to_who_can_do_it_and_the_better_one_first() -> None:
+    async with house() as h:
+        h.hire(roster("101", gangguan=1) | roster("102", gangguan=5) | roster("103", tagihan=9))
+        async with h.place("first") as first, h.place("second") as second:
+            assert (await h.offer(first)).agent == "102"
+            assert (await h.offer(second)).agent == "101"
+        async with h.place("bill", BILLING) as place:
+            assert (await h.offer(place)).agent == "103"
+
+
+async def test_a_call_for_one_agent_waits_for_that_one() -> None:
+    async with house("101", "102") as h, h.place(only="102") as place:
+        h.pause("102")
+        waiting = asyncio.create_task(h.desk.next_offer(place))
+        for _ in range(5):
+            await asyncio.sleep(0)
+        assert not waiting.done()
+        assert h.desk.standing("call") is None, "in no order of a line"
+        h.ready("102")
+        assert (await asyncio.wait_for(waiting, SOON)).agent == "102"
+
+
+async def test_only_missed_rings_pause_an_agent_and_the_last_of_them_at_once() -> None:
+    habits = Habits(unreachable=0.0, same_call=0.0, pause_after_misses=2)
+    async with house("101", habits=habits) as h, h.place() as place:
+        for result in (OfferResult.MISSED, OfferResult.BUSY, OfferResult.DECLINED):
+            h.desk.settle(await h.offer(place), result)
+            assert h.states() == {AgentState.READY: 1}
+        h.desk.settle(await h.offer(place), OfferResult.MISSED)
+        agent = h.agents.get("101")
+        assert agent
+        assert (agent.state, agent.pause) == (AgentState.PAUSED, MISSED)
+
+
+async def test_a_consultation_takes_a_free_agent_or_nobody() -> None:
+    async with house("101", "102") as h, h.place() as place:
+        talking = await h.talk(place)
+        other = "102" if talking.agent == "101" else "101"
+        assert await h.desk.engage("call", OUTAGE, talking.agent) is None
+        assert await h.desk.engage("call", OUTAGE, "999") is None
+        h.pause(other)
+        assert await h.desk.engage("call", OUTAGE, other) is None
+        h.ready(other)
+        asked = await h.desk.engage("call", OUTAGE, other)
+        assert asked
+        assert (asked.agent, asked.call_id) == (other, "call")
+        assert h.states() == {AgentState.TALKING: 1, AgentState.OFFERED: 1}
+        h.desk.settle(asked, OfferResult.MISSED)
+        h.desk.settle(talking, OfferResult.ANSWERED)
+        h.settled_once()
+
+
+async def test_hold_is_the_state_of_the_agent_who_talks() -> None:
+    async with house("101") as h, h.place() as place:
+        offer = await h.talk(place)
+        h.desk.hold(offer, True)
+        assert h.states() == {AgentState.ON_HOLD: 1}
+        h.desk.hold(offer, False)
+        assert h.states() == {AgentState.TALKING: 1}
+        h.desk.settle(offer, OfferResult.ANSWERED)
+        h.desk.hold(offer, True)
+        assert h.states() == {AgentState.READY: 1}, "a late word of a conversation that is over"
+
+
+@pytest.mark.parametrize("talked", [False, True])
+async def test_an_offer_that_died_with_an_earlier_run_is_told_and_holds_nobody(
+    talked: bool,
+) -> None:
+    async with house("101") as h:
+        offer = Offer.new("call", "gangguan", "101")
+        offer.talking_at = offer.offered_at if talked else None
+        h.desk.lost(offer)
+        (row,) = h.rows
+        assert row.result is (OfferResult.ANSWERED if talked else OfferResult.FAILED)
+        assert (row.talk_end, row.talked_until) == (
+            (TalkEnd.UNSEEN, row.ended_at) if talked else (None, None)
+        )
+        assert h.states() == {AgentState.READY: 1}
 
 
 class Slow(LocalReservations):
@@ -200,7 +223,7 @@ class Slow(LocalReservations):
 async def test_a_caller_who_leaves_while_an_offer_is_being_made_gives_it_back() -> None:
     async with house("101") as h:
         h.reservations = slow = Slow(h.agents)
-        async with h.desk.join("call", "umum", datetime.now(UTC)) as place:
+        async with h.place() as place:
             waiting = asyncio.create_task(h.desk.next_offer(place))
             await asyncio.wait_for(slow.bound.wait(), SOON)
             waiting.cancel()
@@ -214,7 +237,7 @@ async def test_a_caller_who_leaves_while_an_offer_is_being_made_gives_it_back() 
 async def test_who_waits_no_more_but_has_not_left_is_not_given_an_offer_to_keep() -> None:
     async with house("101") as h:
         h.reservations = slow = Slow(h.agents)
-        async with h.desk.join("call", "umum", datetime.now(UTC)) as place:
+        async with h.place() as place:
             waiting = asyncio.create_task(h.desk.next_offer(place))
             await asyncio.wait_for(slow.bound.wait(), SOON)
             waiting.cancel()
@@ -229,7 +252,7 @@ async def test_a_call_that_leaves_and_the_next_of_the_same_place_do_not_mix() ->
     """The caller gave up waiting for this offer and asked again: the offer is not lost."""
     async with house("101") as h:
         h.reservations = slow = Slow(h.agents)
-        async with h.desk.join("call", "umum", datetime.now(UTC)) as place:
+        async with h.place() as place:
             waiting = asyncio.create_task(h.desk.next_offer(place))
             await asyncio.wait_for(slow.bound.wait(), SOON)
             waiting.cancel()
@@ -271,15 +294,15 @@ class Hostile:
             self.given += 1
         return offer
 
-    def release(self, offer: Offer, pause: float) -> None:
+    def release(self, offer: Offer, pause: float, wrap_up: float) -> None:
         assert self._bound.get(offer.agent) == offer.id, "released twice or by a stranger"
         del self._bound[offer.agent]
-        self._inner.release(offer, pause)
+        self._inner.release(offer, pause, wrap_up)
 
 
 async def caller(h: House, name: str, dice: random.Random) -> str:
     """Waits, talks or misses, gives up now and then; returns how it ended."""
-    async with h.desk.join(name, "umum", datetime.now(UTC), priority=dice.randrange(2)) as place:
+    async with h.place(name, dice.choice([OUTAGE, BILLING])) as place:
         while True:
             patience = 0.001 if dice.random() < 0.2 else SOON
             try:
@@ -308,12 +331,18 @@ async def test_hostile_reservations_lose_nothing_and_starve_nobody(
     monkeypatch.setattr(desk_module, "LOOK_AGAIN_SECONDS", 0.005)
     monkeypatch.setattr(desk_module, "RESERVE_SECONDS", 0.02)
     dice = random.Random(seed)
-    async with house("101", "102", "103") as h:
+    habits = Habits(unreachable=0.0, same_call=0.0, wrap_up=0.002)
+    async with house("101", habits=habits) as h:
+        h.hire(roster("102", tagihan=1) | roster("103", gangguan=1, tagihan=2))
         h.reservations = hostile = Hostile(h.agents, seed)
         ends = Counter(await asyncio.gather(*(caller(h, f"call-{n}", dice) for n in range(40))))
         assert ends["starved"] == 0
         assert ends["talked"] > 5
         await eventually(lambda: len(h.rows) == hostile.given, "an offer was never settled")
+        await eventually(lambda: not WORK & set(h.states()), "the end of the last wrap-up")
+        talks = [row for row in h.rows if row.talking_at]
+        assert all(row.wrapped_up_at for row in talks)
+        assert {row.queue for row in talks} == {"gangguan", "tagihan"}, "this seed proves little"
         h.settled_once()
         assert hostile.given == len(h.ends)
         assert hostile.failed, "this seed proves little"
@@ -336,7 +365,7 @@ async def test_reservations_that_hang_are_given_up_in_bounded_time(
 
     async with house("101") as h:
         h.reservations = HangsTwice(h.agents)
-        async with h.desk.join("call", "umum", datetime.now(UTC)) as place:
-            offer = await asyncio.wait_for(h.desk.next_offer(place), SOON)
+        async with h.place() as place:
+            offer = await h.offer(place)
             h.desk.settle(offer, OfferResult.ANSWERED)
         h.settled_once()

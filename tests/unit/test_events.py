@@ -27,6 +27,11 @@ SAMPLES: dict[str, dict[str, Any]] = {
     },
     "ChannelEnteredBridge": {"channel": channel(), "bridge": bridge("b-1", "c-1")},
     "ChannelLeftBridge": {"channel": channel(), "bridge": bridge()},
+    "ChannelHold": {"channel": channel(), "musicclass": "default"},
+    "ChannelUnhold": {"channel": channel()},
+    "ChannelDtmfReceived": {"channel": channel(), "digit": "*", "duration_ms": 120},
+    "ChannelTalkingStarted": {"channel": channel()},
+    "ChannelTalkingFinished": {"channel": channel(), "duration": 1500},
     "PlaybackFinished": {"playback": playback()},
     "EndpointStateChange": {"endpoint": ENDPOINT},
     "ApplicationReplaced": {},
@@ -86,6 +91,9 @@ def test_what_is_used_of_them_is_there() -> None:
     played = event("PlaybackFinished", **SAMPLES["PlaybackFinished"])
     assert isinstance(played, events.PlaybackFinished)
     assert (played.playback.id, played.playback.state) == ("p-1", "done")
+    key = event("ChannelDtmfReceived", **SAMPLES["ChannelDtmfReceived"])
+    assert isinstance(key, events.ChannelDtmfReceived)
+    assert (key.digit, key.timestamp) == ("*", "2026-11-23T12:00:00.000+0700")
     answer = event("RESTResponse", **SAMPLES["RESTResponse"])
     assert isinstance(answer, events.RESTResponse)
     assert (answer.request_id, answer.status_code) == ("7", 404)

@@ -31,6 +31,7 @@ from pln_ivr.journal import (
     Row,
     open_journal,
     schema,
+    tables,
 )
 from pln_ivr.outcomes import OfferResult, Reason, Result, Stage
 
@@ -79,7 +80,7 @@ def offer(offer_id: str, call_id: str = "c1", **changes: Any) -> OfferRow:
         call_id=call_id,
         sequence=1,
         node="pln-1",
-        queue="umum",
+        queue="gangguan",
         agent="101",
         offered_at=NOON,
     )
@@ -122,7 +123,7 @@ async def test_round_trip(url: str) -> None:
         offered_at=later,
         talking_at=later,
         ended_at=later.astimezone(jakarta),
-        queue="umum",
+        queue="gangguan",
         agent="101",
         recording="2026/11/23/c1/c1.raw",
         recording_seconds=61.25,
@@ -334,7 +335,7 @@ def test_migrations_from_empty_make_the_tables_of_the_code(url: str) -> None:
     schema.upgrade(engine)
     with engine.connect() as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": False})
-        assert compare_metadata(context, schema.metadata) == []
+        assert compare_metadata(context, tables.metadata) == []
     engine.dispose()
 
 
@@ -393,7 +394,7 @@ def test_reading_before_there_is_a_journal(url: str) -> None:
 
 
 def test_the_upsert_is_postgresql_as_well() -> None:
-    statement = schema.upsert(schema.calls, "postgresql")
+    statement = schema.upsert(tables.calls, "postgresql")
     text = str(statement.compile(dialect=postgresql.dialect()))  # type: ignore[no-untyped-call]
     assert "ON CONFLICT (call_id) DO UPDATE" in text
     assert text.endswith("WHERE excluded.sequence > calls.sequence")

@@ -3,16 +3,21 @@ what recovery asks of it."""
 
 from __future__ import annotations
 
+import dataclasses
 import sqlite3
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, closing
 from datetime import timedelta
+from io import StringIO
 from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
 from alembic import command
+from alembic.operations import Operations
+from alembic.runtime.migration import MigrationContext
 
+from pln_ivr.errors import JournalError
 from pln_ivr.journal import (
     CallRow,
     JournalReader,
@@ -23,7 +28,8 @@ from pln_ivr.journal import (
     reader,
     schema,
 )
-from pln_ivr.outcomes import OfferResult, Reason, Result, Stage
+from pln_ivr.journal.migrations.versions import r0003_conversations
+from pln_ivr.outcomes import OfferResult, Reason, Result, Stage, TalkEnd
 from tests.unit.test_journal import NOON, QUICK, Log, call, offer
 
 OLD_CALLS = (
@@ -57,7 +63,7 @@ def old(url: str) -> Iterator[sqlite3.Connection]:
         )
         database.execute(
             "INSERT INTO offers (offer_id, call_id, sequence, node, queue, agent, offered_at)"
-            " VALUES ('o1', 'c2', 1, 'pln-1', 'umum', '101', ?)",
+            " VALUES ('o1', 'c2', 1, 'pln-1', 'gangguan', '101', ?)",
             (noon,),
         )
         database.execute(
@@ -146,6 +152,128 @@ def test_upgraded_and_new_journals_are_alike(url: str, old: sqlite3.Connection) 
         engine.dispose()
     assert told[0] == told[1]
     assert {"fallback"} <= set(told[0]["calls"][0])
+
+
+# -- from the second version to the third ---------------------------------------------------
+
+SECOND_CALLS = "call_id, sequence, node, incarnation, channel_id, caller, dialled, stage"
+SAME = ("pln-1", "i1", "ch", "0812", "123")
+
+
+@pytest.fixture
+def second(url: str) -> Iterator[sqlite3.Connection]:
+    """A journal as the second version made it: calls that were answered, failed while they
+    talked and wait, with their offers, and an agent who went away."""
+    engine = schema.create_engine(schema.parse_url(url))
+    with engine.begin() as connection:
+        command.upgrade(schema._alembic_config(connection), "0002")
+    engine.dispose()
+    queue = offer("").queue
+    noon, later = (
+        at.strftime("%Y-%m-%d %H:%M:%S.%f") for at in (NOON, NOON + timedelta(seconds=30))
+    )
+    with closing(sqlite3.connect(url.removeprefix("sqlite:///"))) as database:
+        database.executemany(
+            f"INSERT INTO calls ({SECOND_CALLS}, started_at, queued_at, talking_at, recording,"
+            f" recording_seconds, outcome, reason) VALUES ({', '.join('?' * 15)})",
+            [
+                ("c1", 5, *SAME, "ended", *[noon] * 3, "archive:c1", 30, "answered", "unseen"),
+                ("c2", 5, *SAME, "ended", *[noon] * 3, "archive:c2", None, "failed", "pbx"),
+                ("c3", 3, *SAME, "ringing", *[noon] * 2, *[None] * 5),
+            ],
+        )
+        database.executemany(
+            "INSERT INTO offers VALUES (?, ?, 2, 'pln-1', ?, '101', ?, ?, ?, ?)",
+            [
+                ("o1", "c1", queue, noon, noon, later, "answered"),
+                ("o2", "c2", queue, noon, noon, later, "answered"),
+                ("o3", "c3", queue, noon, noon, later, "missed"),
+                ("o4", "c3", queue, later, None, None, None),
+                ("o5", "lost", queue, noon, noon, later, "answered"),
+            ],
+        )
+        database.executemany(
+            "INSERT INTO agent_states VALUES (?, 1, 'pln-1', ?, ?, '', ?)",
+            [("s1", "101", "talking", noon), ("s2", "102", "away", noon)],
+        )
+        database.commit()
+        yield database
+
+
+async def test_offers_learn_of_their_conversations(url: str, second: sqlite3.Connection) -> None:
+    later = NOON + timedelta(seconds=30)
+    old = offer("", sequence=2, ringing_at=NOON, ended_at=later)
+    answered = dataclasses.replace(
+        old, result=OfferResult.ANSWERED, talking_at=NOON, talked_until=later
+    )
+    async with holding(url) as read:
+        assert read.offers_of("c1") == [
+            dataclasses.replace(
+                answered,
+                offer_id="o1",
+                call_id="c1",
+                talk_end=TalkEnd.UNSEEN,
+                recording="archive:c1",
+                recording_seconds=30,
+            )
+        ]
+        assert read.offers_of("c2") == [
+            dataclasses.replace(
+                answered,
+                offer_id="o2",
+                call_id="c2",
+                talk_end=TalkEnd.FAILED,
+                recording="archive:c2",
+            )
+        ]
+        missed = dataclasses.replace(old, offer_id="o3", call_id="c3", result=OfferResult.MISSED)
+        rings = offer("o4", "c3", sequence=2, offered_at=later)
+        assert read.offers_of("c3") == [missed, rings]
+        (lost,) = read.offers_of("lost")
+        assert (lost.result, lost.talking_at, lost.talk_end) == (OfferResult.ANSWERED, None, None)
+
+
+async def test_what_agents_wished_is_known_after_the_migration(
+    url: str, second: sqlite3.Connection
+) -> None:
+    async with holding(url) as read:
+        told = [(row.agent, row.state, row.wish, row.pause) for row in read.agent_states()]
+        assert told == [("101", "talking", "ready", ""), ("102", "away", "logged_out", "")]
+
+
+async def test_calls_of_the_second_version_are_kept_and_found(
+    url: str, second: sqlite3.Connection
+) -> None:
+    async with holding(url) as read:
+        found = {
+            row.call_id: row.place_at
+            for row in read.queued_calls(NOON, NOON + timedelta(seconds=1))
+        }
+        assert found == {"c1": None, "c2": None, "c3": None}
+    assert {"incidents", "flags", "supervisions", "tokens"} <= tables(second)
+
+
+def test_the_third_version_is_postgresql_as_well() -> None:
+    told = StringIO()
+    options = {"as_sql": True, "output_buffer": told}
+    context = MigrationContext.configure(dialect_name="postgresql", opts=options)
+    with Operations.context(context):
+        r0003_conversations.upgrade()
+    text = told.getvalue()
+    assert "CREATE UNIQUE INDEX tokens_name ON tokens (name) WHERE revoked_at IS NULL" in text
+    assert "ALTER TABLE offers ADD COLUMN held_seconds DOUBLE PRECISION DEFAULT 0 NOT NULL" in text
+    assert "ALTER TABLE agent_states ADD COLUMN wish TEXT DEFAULT '' NOT NULL" in text
+
+
+def test_nothing_is_read_before_the_migration(url: str, second: sqlite3.Connection) -> None:
+    with pytest.raises(JournalError, match="older pln_ivr; pln-ivr serve brings it up to date"):
+        JournalReader(url)
+
+
+def test_a_file_without_any_table_is_no_journal_yet(url: str) -> None:
+    Path(url.removeprefix("sqlite:///")).touch()
+    with pytest.raises(JournalError, match="brings it up to date"):
+        JournalReader(url)
 
 
 # -- what recovery asks ---------------------------------------------------------------------

@@ -34,7 +34,7 @@ def test_an_endpoints_extension(endpoint: str, extension: str | None) -> None:
 
 def entry(extension: str, name: str = "Siti", secret: str = "a secret") -> RosterEntry:
     digest = "" if secret else "0" * 32
-    return RosterEntry(extension, name, frozenset({"umum"}), secret, digest)
+    return RosterEntry(extension, name, {"gangguan": 1}, secret=secret, digest=digest)
 
 
 async def test_pushing_a_roster_makes_asterisks_agents_those_of_the_roster() -> None:

@@ -108,7 +108,7 @@ def test_the_notice_says_that_it_is_recorded(texts: Prompts) -> None:
 
 def test_unchanged_prompts_are_not_built_again(tmp_path: Path) -> None:
     out = tmp_path / "out"
-    assert len(build_prompts(small(tmp_path), out).built) == 7
+    assert build_prompts(small(tmp_path), out).built == prompt_files.REQUIRED
     assert build_prompts(small(tmp_path), out).built == ()
     assert build_prompts(small(tmp_path, apology="maaf sekali"), out).built == ("apology",)
     (out / "notice.alaw").unlink()
@@ -119,7 +119,7 @@ def test_unchanged_prompts_are_not_built_again(tmp_path: Path) -> None:
         "all-busy",
     )
     (out / ".manifest.json").write_text("not json")
-    assert len(build_prompts(small(tmp_path), out).built) == 7
+    assert build_prompts(small(tmp_path), out).built == prompt_files.REQUIRED
     assert sorted(p.name for p in out.iterdir() if p.suffix != ".alaw") == [".manifest.json"]
 
 

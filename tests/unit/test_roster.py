@@ -8,25 +8,31 @@ from pathlib import Path
 import pytest
 
 from pln_ivr.errors import ConfigError, RosterError
-from pln_ivr.queues.roster import Roster, load_roster
+from pln_ivr.queues.roster import Role, Roster, load_roster
 
 GOOD = """
 [[agents]]
 extension = "101"
 name = " Siti Rahma "
-queues = ["umum", "gangguan"]
+skills = ["gangguan", "tagihan"]
 secret = "a good secret"
 
 [[agents]]
 extension = "102"
 name = "Budi"
-queues = ["umum"]
+skills = { gangguan = 9, tagihan = 1 }
 digest = "0123456789abcdef0123456789abcdef"
+
+[[agents]]
+extension = "901"
+name = "Ratna"
+role = "supervisor"
+secret = "another secret"
 """
 ONE = {
     "extension": '"101"',
     "name": '"Siti"',
-    "queues": '["umum"]',
+    "skills": '["gangguan"]',
     "secret": '"a good secret"',
 }
 
@@ -38,7 +44,7 @@ def path(tmp_path: Path) -> Path:
 
 def load(path: Path, text: str) -> Roster:
     path.write_text(text)
-    return load_roster(path, ["umum", "gangguan"])
+    return load_roster(path, ["tagihan", "gangguan"])
 
 
 def entry(**changes: str | None) -> str:
@@ -56,9 +62,12 @@ def fault(path: Path, text: str) -> list[str]:
 
 def test_a_good_roster(path: Path) -> None:
     roster = load(path, GOOD)
-    assert list(roster) == ["101", "102"]
+    assert list(roster) == ["101", "102", "901"]
     assert roster["101"].name == "Siti Rahma"
-    assert roster["101"].queues == {"umum", "gangguan"}
+    assert roster["101"].skills == {"gangguan": 1, "tagihan": 1}
+    assert roster["102"].skills == {"gangguan": 9, "tagihan": 1}
+    assert [entry.role for entry in roster.values()] == [Role.AGENT, Role.AGENT, Role.SUPERVISOR]
+    assert roster["901"].skills == {}, "a supervisor may take no calls"
     assert (roster["101"].secret, roster["101"].digest) == ("a good secret", "")
     assert roster["102"].digest == "0123456789abcdef0123456789abcdef"
 
@@ -87,11 +96,27 @@ def test_an_empty_roster_is_a_roster(path: Path) -> None:
         ({"name": None}, "name must be the agent's name"),
         ({"name": '"  "'}, "name must be the agent's name"),
         ({"name": "5"}, "name must be the agent's name"),
-        ({"queues": None}, "queues must be a list of queue names"),
-        ({"queues": "[]"}, "queues must be a list of queue names"),
-        ({"queues": '"umum"'}, "queues must be a list of queue names"),
-        ({"queues": "[1]"}, "queues must be a list of queue names"),
-        ({"queues": '["umun"]'}, "no queue umun; there are: gangguan, umum"),
+        ({"skills": None}, "skills must be a list, or a table of levels, like ['gangguan'] or {"),
+        ({"skills": "[]"}, "skills must be a list"),
+        ({"skills": "{}"}, "skills must be a list"),
+        ({"skills": '"gangguan"'}, "skills must be a list"),
+        ({"skills": "5"}, "skills must be a list"),
+        ({"skills": "[1]"}, "skills must be names, like ['gangguan']"),
+        ({"skills": '["umun"]'}, "no queue asks for the skill umun; there are: gangguan, tagihan"),
+        ({"skills": "{ umun = 1 }"}, "no queue asks for the skill umun"),
+        ({"skills": "{ gangguan = 0 }"}, "skills.gangguan must be a level from 1 to 9"),
+        ({"skills": "{ gangguan = 10 }"}, "skills.gangguan must be a level from 1 to 9"),
+        ({"skills": "{ gangguan = 2.0 }"}, "skills.gangguan must be a level from 1 to 9"),
+        ({"skills": "{ gangguan = true }"}, "skills.gangguan must be a level from 1 to 9"),
+        ({"skills": '{ gangguan = "3" }'}, "skills.gangguan must be a level from 1 to 9"),
+        ({"role": '"boss"'}, "role must be one of: agent, supervisor"),
+        ({"role": "1"}, "role must be one of: agent, supervisor"),
+        ({"role": "[]"}, "role must be one of: agent, supervisor"),
+        ({"role": '"supervisor"', "skills": "5"}, "skills must be a list"),
+        (
+            {"queues": '["gangguan"]'},
+            "unknown key 'queues'; known are digest, extension, name, role",
+        ),
         ({"secret": None}, "give either secret or digest"),
         ({"digest": '"0123456789abcdef0123456789abcdef"'}, "give either secret or digest"),
         ({"secret": '"short"'}, "secret must be a string of at least 8 characters"),
@@ -111,7 +136,7 @@ def test_each_fault_is_one_line_with_file_entry_and_cure(
 
 
 def test_all_faults_are_told_at_once(path: Path) -> None:
-    lines = fault(path, entry(name='""') + entry(extension='"x"', queues="[]"))
+    lines = fault(path, entry(name='""') + entry(extension='"x"', skills="[]"))
     assert len(lines) == 3
     assert sum("agent 2 (extension x)" in line for line in lines) == 2
     assert all(line.startswith(f"{path}: ") for line in lines)
@@ -142,12 +167,12 @@ def test_not_toml(path: Path) -> None:
 def test_not_text(path: Path) -> None:
     path.write_bytes(b"\xff\xfe\x00")
     with pytest.raises(RosterError, match="cannot be read"):
-        load_roster(path, ["umum"])
+        load_roster(path, ["gangguan"])
 
 
 def test_no_file_or_a_folder(path: Path) -> None:
     with pytest.raises(ConfigError, match=r"no such file; agents\.roster must name the roster"):
-        load_roster(path, ["umum"])
+        load_roster(path, ["gangguan"])
     os.mkdir(path)
     with pytest.raises(RosterError, match=f"{path}: cannot be read"):
-        load_roster(path, ["umum"])
+        load_roster(path, ["gangguan"])

@@ -30,7 +30,7 @@ CODE = listed("code", "pln_ivr,code,*11,ag-101", "from-agents", PHONE)
 ELSEWHERE = listed("elsewhere", "", "fallback", PHONE)
 TALK = bridged("talk-call-1", "caller", "agent-o1")
 
-HOUSE = Sight.of(APP, [CALLER, OUTSIDE, LEG, CODE, ELSEWHERE], [TALK, bridged("wait-umum")])
+HOUSE = Sight.of(APP, [CALLER, OUTSIDE, LEG, CODE, ELSEWHERE], [TALK, bridged("wait-gangguan")])
 EVERYBODY = frozenset({"caller", "outside", "agent-o1", "code", "elsewhere"})
 EMPTY = Sight.of(APP, [], [])
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from alembic import context
 
-from pln_ivr.journal.schema import metadata
+from pln_ivr.journal.tables import metadata
 
 context.configure(
     connection=context.config.attributes["connection"],

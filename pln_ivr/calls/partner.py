@@ -1,0 +1,147 @@
+"""A partner: an agent bound to a call, with a leg of their own and its recording."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import structlog
+
+from pln_ivr.ari import Channel, Client
+from pln_ivr.calls.call import Call
+from pln_ivr.outcomes import OfferResult, TalkEnd
+from pln_ivr.queues.desk import Desk
+from pln_ivr.queues.offer import Offer
+from pln_ivr.queues.phones import Phones
+from pln_ivr.queues.ringing import Ring, RingTimes, agent_leg, ring
+from pln_ivr.recordings.files import Filed
+from pln_ivr.recordings.recorder import Recorder, recording_name, recording_uri
+
+log = structlog.get_logger("pln_ivr.partner")
+
+
+@dataclass(slots=True)
+class Partner:
+    """One agent's part in one call. `result` and `talk_end` are what the journal will say."""
+
+    offer: Offer
+    leg: Channel
+    recording: str
+    result: OfferResult = OfferResult.CALLER_GONE
+    talk_end: TalkEnd = TalkEnd.CALLER_HUNG_UP
+
+    @property
+    def talked(self) -> bool:
+        """Whether it came to a conversation."""
+        return self.offer.talking_at is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Partners:
+    """Binds agents to calls, and lets go of them."""
+
+    ari: Client
+    desk: Desk
+    phones: Phones
+    recorder: Recorder
+    times: RingTimes
+    confirm_seconds: float
+    talk_unrecorded: bool
+    """Whether two may talk though the recording could not be confirmed."""
+    tell: Callable[[Call], None]
+
+    @asynccontextmanager
+    async def bind(
+        self,
+        call: Call,
+        caller: Channel,
+        offer: Offer,
+        recording: str | None = None,
+        counts: bool = True,
+    ) -> AsyncIterator[Partner]:
+        """The agent of this offer for the body's duration: not rung yet, unless the agent
+        talks since an earlier run under that `recording`.
+
+        At the end the leg is hung up, the offer settled, and the recording filed, or
+        discarded if nobody talked. An offer that does not count (a supervisor's, who may
+        only listen) is settled only if it came to a talk.
+        """
+        if recording is None:
+            name = self.recorder.begin(recording_name(call.id, offer.id, offer.offered_at))
+        else:
+            name = recording
+            self.recorder.resume(name)
+        try:
+            async with agent_leg(self.ari, offer) as leg:
+                partner = Partner(offer, leg, name)
+                try:
+                    yield partner
+                except BaseException:  # a shutdown and a bug are not the caller's doing either
+                    if not caller.gone and not partner.talked:
+                        partner.result = OfferResult.FAILED
+                    elif not caller.gone:
+                        partner.talk_end = TalkEnd.FAILED
+                    raise
+        finally:
+            if counts or partner.talked:
+                result = OfferResult.ANSWERED if partner.talked else partner.result
+                self.desk.settle(offer, result, partner.talk_end)
+            if partner.talked:
+                self._file(call, offer, name)
+            else:
+                self.recorder.discard(name)
+
+    async def ring(self, partner: Partner, caller: Channel, number: str) -> bool:
+        """Ring the agent; true once they are there and recorded. Raises what `ring` does."""
+        rung = await ring(
+            self.ari,
+            self.phones,
+            partner.offer,
+            partner.leg,
+            Ring(caller, number, partner.recording),
+            self.times,
+        )
+        if rung is not OfferResult.ANSWERED:
+            partner.result = rung
+            return False
+        if not await self._recording_runs(partner.recording):
+            partner.result = OfferResult.FAILED
+            return False
+        return True
+
+    def begin_talking(self, partner: Partner) -> None:
+        """The two can hear each other."""
+        if partner.recording:
+            partner.offer.recording = recording_uri(partner.recording)
+        self.desk.begin_talking(partner.offer)
+
+    def take_over(self, partner: Partner) -> None:
+        """One who was a guest so far goes on alone with the caller."""
+        partner.talk_end = TalkEnd.CALLER_HUNG_UP
+        self.desk.adopt(partner.offer)
+        self.begin_talking(partner)
+
+    async def _recording_runs(self, name: str) -> bool:
+        """Whether the two may talk: the recording runs, or the policy is to talk all the same."""
+        if await self.recorder.confirm(name, self.confirm_seconds):
+            return True
+        policy = "bridge" if self.talk_unrecorded else "wait"
+        log.error("recording_unconfirmed", policy=policy)
+        return self.talk_unrecorded
+
+    def _file(self, call: Call, offer: Offer, recording: str) -> None:
+        if not recording:
+            return
+        began = offer.talking_at or call.talking_at
+        seconds = (datetime.now(UTC) - began).total_seconds() if began else 0.0
+
+        def filed(file: Filed) -> None:
+            offer.recording_seconds = file.seconds
+            self.desk.tell(offer)
+            if call.recording == offer.recording:
+                call.recording_seconds = file.seconds
+                self.tell(call)
+
+        self.recorder.finish(recording, seconds, filed)

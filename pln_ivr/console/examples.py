@@ -1,0 +1,82 @@
+"""Answers as the API's document shows them: one call and who deals with it."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from pln_ivr.console.views import (
+    AgentView,
+    ConversationView,
+    FlagView,
+    IncidentView,
+    QueueView,
+    WaitingView,
+)
+from pln_ivr.outcomes import IncidentKind, Review, Supervision
+
+CALL_ID = "019ac0de-7a11-7000-8000-000000000123"
+OFFER_ID = "019ac0de-8c22-7000-8000-000000000456"
+FLAG_ID = "019ac0de-f1a6-7000-8000-000000000007"
+INCIDENT_ID = "019ac0de-aaaa-7000-8000-000000000009"
+TIME = datetime(2026, 11, 26, 2, 30, tzinfo=UTC)
+
+AGENT = AgentView(
+    extension="101",
+    name="Siti Rahma",
+    role="agent",
+    state="talking",
+    pause="",
+    skills={"gangguan": 3, "tagihan": 1},
+    reachable=True,
+    since=TIME,
+    call_id=CALL_ID,
+    misses=0,
+)
+QUEUE = QueueView(
+    name="gangguan",
+    waiting=12,
+    longest_wait_seconds=41.5,
+    agents_ready=0,
+    agents_working=31,
+    service_level=0.83,
+    service_target=0.8,
+    service_seconds=20.0,
+    expected_wait_seconds=65.0,
+)
+WAITING = WaitingView(
+    call_id=CALL_ID,
+    queue="gangguan",
+    position=1,
+    joined_at=TIME,
+    priority=2,
+    caller="*********123",
+    expected_wait_seconds=5.0,
+)
+CONVERSATION = ConversationView(
+    call_id=CALL_ID,
+    offer_id=OFFER_ID,
+    queue="gangguan",
+    agent="101",
+    since=TIME,
+    on_hold=False,
+    flag_id=FLAG_ID,
+    supervisors=[("201", Supervision.WHISPER)],
+)
+FLAG = FlagView(flag_id=FLAG_ID, call_id=CALL_ID, agent="101", raised_at=TIME)
+INCIDENT = IncidentView(
+    incident_id=INCIDENT_ID,
+    kind=IncidentKind.MISSED_THIRD_RING,
+    agent="101",
+    queue="gangguan",
+    call_id=CALL_ID,
+    offer_id=OFFER_ID,
+    happened_at=TIME,
+    rang_seconds=11.0,
+    spoke_seconds_before=None,
+    recording=None,
+    offset_seconds=None,
+    review=Review.NEW,
+    reviewer=None,
+    note=None,
+    reviewed_at=None,
+)

@@ -1,0 +1,112 @@
+"""What /metrics shows of the living parts, read from them when scraped."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from typing import Protocol
+
+from pln_ivr.ari import Client
+from pln_ivr.calls.admission import Seats
+from pln_ivr.calls.reception import Reception
+from pln_ivr.calls.upkeep import Repair, Upkeep
+from pln_ivr.journal import JournalWriter
+from pln_ivr.metrics import Metrics
+from pln_ivr.queues.agents import Agents, AgentState
+from pln_ivr.queues.desk import Desk
+from pln_ivr.queues.service import ServiceLevels
+from pln_ivr.recordings.recorder import Recorder
+from pln_ivr.resources import DiskWatch
+
+
+class Parts(Protocol):
+    """The parts that have figures."""
+
+    ari: Client
+    journal: JournalWriter
+    seats: Seats
+    agents: Agents
+    desk: Desk
+    reception: Reception
+    recorder: Recorder
+    upkeep: Upkeep
+    disk: DiskWatch
+    shortages: list[str]
+    levels: ServiceLevels
+
+
+def show(parts: Parts, metrics: Metrics) -> None:
+    """Have `metrics` show every part."""
+    gauge, ari, journal, disk = metrics.gauge, parts.ari, parts.journal, parts.disk
+    gauge("pln_ivr_seats_in_use", "Seats taken", lambda: parts.seats.in_use)
+    gauge("pln_ivr_seats_capacity", "Seats there are", lambda: parts.seats.budget)
+    gauge("pln_ivr_ari_ready", "1 if connected", lambda: float(ari.ready))
+    gauge("pln_ivr_ari_reconnections", "Connections lost", lambda: ari.reconnections)
+    gauge("pln_ivr_journal_backlog", "Rows to store", lambda: journal.backlog)
+    gauge("pln_ivr_journal_overflowed", "Rows only in the log", lambda: journal.overflowed)
+    _show_recordings(parts.recorder, metrics)
+    gauge(
+        "pln_ivr_leases_expired",
+        "Callers whom Asterisk took back because it did not hear from us",
+        lambda: parts.reception.leases_expired,
+    )
+    gauge("pln_ivr_disk_free_bytes", "Least room", lambda: disk.free_mb * 2**20)
+    gauge("pln_ivr_disk_low", "1 below disk.low_mb", lambda: float(disk.low))
+    gauge(
+        "pln_ivr_resources_short",
+        "Things of which there is less than a full house needs",
+        lambda: len(parts.shortages),
+    )
+    _show_groups(parts, metrics)
+
+
+def _show_recordings(recorder: Recorder, metrics: Metrics) -> None:
+    metrics.gauge(
+        "pln_ivr_recordings_unconfirmed",
+        "Conversations whose recording was not confirmed",
+        lambda: recorder.unconfirmed,
+    )
+    metrics.gauge(
+        "pln_ivr_recordings_unfiled", "Recordings left in the spool", lambda: recorder.unfiled
+    )
+    metrics.gauge(
+        "pln_ivr_recordings_short",
+        "Recordings shorter than their conversation",
+        lambda: recorder.short,
+    )
+
+
+def _show_groups(parts: Parts, metrics: Metrics) -> None:
+    metrics.groups(
+        "pln_ivr_repairs",
+        "What upkeep found wrong and repaired",
+        "what",
+        lambda: {repair: float(parts.upkeep.repairs[repair]) for repair in Repair},
+    )
+    metrics.groups(
+        "pln_ivr_waiting_calls",
+        "Calls in each line",
+        "queue",
+        lambda: dict.fromkeys(parts.desk.lines, 0.0) | _floats(parts.desk.waiting()),
+    )
+    metrics.groups(
+        "pln_ivr_service_level",
+        "Share of calls answered in the queue's target time, since the start",
+        "queue",
+        lambda: {
+            name: level
+            for name in parts.desk.lines
+            if (level := parts.levels.level(name)) is not None
+        },
+    )
+    metrics.groups("pln_ivr_agents", "Agents by state", "state", lambda: _by_state(parts.agents))
+
+
+def _floats(counts: Mapping[str, int]) -> dict[str, float]:
+    return {name: float(count) for name, count in counts.items()}
+
+
+def _by_state(agents: Agents) -> Mapping[str, float]:
+    counts = Counter(agent.state for agent in agents)
+    unreachable = sum(agent.state is AgentState.READY and not agent.reachable for agent in agents)
+    return {state: counts[state] for state in AgentState} | {"ready_unreachable": unreachable}

@@ -1,0 +1,232 @@
+"""The journal's tables: what the newest migration leaves behind; a test compares the two.
+
+There are no foreign keys: rows arrive in any order, and a lost call row must not take
+its offers with it.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Dialect
+from sqlalchemy.types import TypeDecorator
+
+from pln_ivr.journal.records import (
+    AgentStateRow,
+    CallRow,
+    FlagRow,
+    IncidentRow,
+    MarkRow,
+    OfferRow,
+    Row,
+    SupervisionRow,
+)
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """An aware UTC time. SQLite keeps no zone, so it is taken off there and put back."""
+
+    impl = sa.DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("a time without a zone cannot be journalled")
+        return value.astimezone(UTC)
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+metadata = sa.MetaData()
+# Partial indices: what is open is a few rows among millions.
+_OPEN_CALL, _OPEN_OFFER = sa.text("outcome IS NULL"), sa.text("result IS NULL")
+_OPEN_FLAG, _OPEN_SUPERVISION = sa.text("result IS NULL"), sa.text("ended_at IS NULL")
+_QUEUED, _VALID = sa.text("queued_at IS NOT NULL"), sa.text("revoked_at IS NULL")
+
+calls = sa.Table(
+    "calls",
+    metadata,
+    sa.Column("call_id", sa.Text, primary_key=True),
+    sa.Column("sequence", sa.BigInteger, nullable=False),
+    sa.Column("node", sa.Text, nullable=False),
+    sa.Column("incarnation", sa.Text, nullable=False),
+    sa.Column("channel_id", sa.Text, nullable=False),
+    sa.Column("caller", sa.Text, nullable=False),
+    sa.Column("dialled", sa.Text, nullable=False),
+    sa.Column("stage", sa.Text, nullable=False),
+    sa.Column("started_at", UtcDateTime, nullable=False),
+    sa.Column("answered_at", UtcDateTime),
+    sa.Column("notice_heard_at", UtcDateTime),
+    sa.Column("queued_at", UtcDateTime),
+    sa.Column("place_at", UtcDateTime),
+    sa.Column("offered_at", UtcDateTime),
+    sa.Column("talking_at", UtcDateTime),
+    sa.Column("ended_at", UtcDateTime),
+    sa.Column("queue", sa.Text),
+    sa.Column("agent", sa.Text),
+    sa.Column("recording", sa.Text),
+    sa.Column("recording_seconds", sa.Double),
+    sa.Column("outcome", sa.Text),
+    sa.Column("reason", sa.Text),
+    sa.Column("cause", sa.Integer),
+    sa.Column("fallback", sa.Boolean, nullable=False, server_default=sa.false()),
+    sa.Index("calls_started_at", "started_at"),
+    sa.Index("calls_channel_id", "channel_id"),
+    sa.Index("calls_open", "node", sqlite_where=_OPEN_CALL, postgresql_where=_OPEN_CALL),
+    sa.Index("calls_queued_at", "queued_at", sqlite_where=_QUEUED, postgresql_where=_QUEUED),
+)
+
+offers = sa.Table(
+    "offers",
+    metadata,
+    sa.Column("offer_id", sa.Text, primary_key=True),
+    sa.Column("call_id", sa.Text, nullable=False),
+    sa.Column("sequence", sa.BigInteger, nullable=False),
+    sa.Column("node", sa.Text, nullable=False),
+    sa.Column("queue", sa.Text, nullable=False),
+    sa.Column("agent", sa.Text, nullable=False),
+    sa.Column("offered_at", UtcDateTime, nullable=False),
+    sa.Column("ringing_at", UtcDateTime),
+    sa.Column("ended_at", UtcDateTime),
+    sa.Column("result", sa.Text),
+    sa.Column("talking_at", UtcDateTime),
+    sa.Column("talked_until", UtcDateTime),
+    sa.Column("talk_end", sa.Text),
+    sa.Column("held_seconds", sa.Double, nullable=False, server_default=sa.text("0")),
+    sa.Column("recording", sa.Text),
+    sa.Column("recording_seconds", sa.Double),
+    sa.Column("wrapped_up_at", UtcDateTime),
+    sa.Column("disposition", sa.Text),
+    sa.Index("offers_call_id", "call_id"),
+    sa.Index("offers_offered_at", "offered_at"),
+    sa.Index("offers_open", "node", sqlite_where=_OPEN_OFFER, postgresql_where=_OPEN_OFFER),
+)
+
+agent_states = sa.Table(
+    "agent_states",
+    metadata,
+    sa.Column("change_id", sa.Text, primary_key=True),
+    sa.Column("sequence", sa.BigInteger, nullable=False),
+    sa.Column("node", sa.Text, nullable=False),
+    sa.Column("agent", sa.Text, nullable=False),
+    sa.Column("state", sa.Text, nullable=False),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("changed_at", UtcDateTime, nullable=False),
+    sa.Column("wish", sa.Text, nullable=False, server_default=""),
+    sa.Column("pause", sa.Text, nullable=False, server_default=""),
+    sa.Index("agent_states_agent", "agent", "changed_at"),
+    sa.Index("agent_states_changed_at", "changed_at"),
+)
+
+marks = sa.Table(
+    "marks",
+    metadata,
+    sa.Column("mark", sa.Text, primary_key=True),
+    sa.Column("sequence", sa.BigInteger, nullable=False),
+    sa.Column("position", sa.Text, nullable=False),
+)
+
+incidents = sa.Table(
+    "incidents",
+    metadata,
+    sa.Column("incident_id", sa.Text, primary_key=True),
+    sa.Column("sequence", sa.BigInteger, nullable=False),
+    sa.Column("node", sa.Text, nullable=False),
+    sa.Column("kind", sa.Text, nullable=False),
+    sa.Column("agent", sa.Text, nullable=False),
+    sa.Column("queue", sa.Text, nullable=False),
+    sa.Column("call_id", sa.Text, nullable=False),
+    sa.Column("offer_id", sa.Text, nullable=False),
+    sa.Column("happened_at", UtcDateTime, nullable=False),
+    sa.Column("rang_seconds", sa.Double),
+    sa.Column("spoke_seconds_before", sa.Double),
+    sa.Column("recording", sa.Text),
+    sa.Column("offset_seconds", sa.Double),
+    sa.Column("review", sa.Text, nullable=False),
+    sa.Column("reviewer", sa.Text),
+    sa.Column("note", sa.Text),
+    sa.Column("reviewed_at", UtcDateTime),
+    sa.Index("incidents_happened_at", "happened_at"),
+    sa.Index("incidents_agent", "agent", "happened_at"),
+    sa.Index("incidents_review", "review", "happened_at"),
+)
+
+flags = sa.Table(
+    "flags",
+    metadata,
+    sa.Column("flag_id", sa.Text, primary_key=True),
+    sa.Column("sequence", sa.BigInteger, nullable=False),
+    sa.Column("node", sa.Text, nullable=False),
+    sa.Column("call_id", sa.Text, nullable=False),
+    sa.Column("offer_id", sa.Text, nullable=False),
+    sa.Column("agent", sa.Text, nullable=False),
+    sa.Column("raised_at", UtcDateTime, nullable=False),
+    sa.Column("taken_by", sa.Text),
+    sa.Column("taken_at", UtcDateTime),
+    sa.Column("helped_at", UtcDateTime),
+    sa.Column("ended_at", UtcDateTime),
+    sa.Column("result", sa.Text),
+    sa.Index("flags_raised_at", "raised_at"),
+    sa.Index("flags_open", "node", sqlite_where=_OPEN_FLAG, postgresql_where=_OPEN_FLAG),
+)
+
+supervisions = sa.Table(
+    "supervisions",
+    metadata,
+    sa.Column("supervision_id", sa.Text, primary_key=True),
+    sa.Column("sequence", sa.BigInteger, nullable=False),
+    sa.Column("node", sa.Text, nullable=False),
+    sa.Column("call_id", sa.Text, nullable=False),
+    sa.Column("offer_id", sa.Text, nullable=False),
+    sa.Column("supervisor", sa.Text, nullable=False),
+    sa.Column("ordered_by", sa.Text, nullable=False),
+    sa.Column("mode", sa.Text, nullable=False),
+    sa.Column("started_at", UtcDateTime, nullable=False),
+    sa.Column("ended_at", UtcDateTime),
+    sa.Column("flag_id", sa.Text),
+    sa.Index("supervisions_call_id", "call_id"),
+    sa.Index(
+        "supervisions_open",
+        "node",
+        sqlite_where=_OPEN_SUPERVISION,
+        postgresql_where=_OPEN_SUPERVISION,
+    ),
+)
+
+tokens = sa.Table(
+    "tokens",
+    metadata,
+    sa.Column("token_id", sa.Text, primary_key=True),
+    sa.Column("name", sa.Text, nullable=False),
+    sa.Column("role", sa.Text, nullable=False),
+    sa.Column("extension", sa.Text),
+    sa.Column("digest", sa.Text, nullable=False),
+    sa.Column("created_at", UtcDateTime, nullable=False),
+    sa.Column("revoked_at", UtcDateTime),
+    sa.Index("tokens_digest", "digest", unique=True),
+    # A name is free again when its token is revoked.
+    sa.Index("tokens_name", "name", unique=True, sqlite_where=_VALID, postgresql_where=_VALID),
+)
+
+TABLES: dict[type[Row], sa.Table] = {
+    CallRow: calls,
+    OfferRow: offers,
+    AgentStateRow: agent_states,
+    IncidentRow: incidents,
+    FlagRow: flags,
+    SupervisionRow: supervisions,
+    MarkRow: marks,
+}
+"""What the writer writes. Tokens are no rows of it: `tokens` writes them itself."""
+
+
+def values_of(row: Row) -> dict[str, Any]:
+    """The row as its table's columns."""
+    return {name: getattr(row, name) for name in row.__slots__}

@@ -1,0 +1,190 @@
+"""`pln-ivr report`: the figures of a day in each of its forms."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pln_ivr.commands.report import AGENT_COLUMNS, QUEUE_COLUMNS
+from pln_ivr.config import Queues
+from pln_ivr.outcomes import OfferResult, Reason, Result, Review
+from tests.unit.running import Done, Run, keep
+from tests.unit.test_journal import NOON, call, offer
+from tests.unit.test_journal_questions import incident
+
+DAY = ("--day", "2026-11-23")
+QUEUE = Queues().entry
+
+
+def after(seconds: float) -> datetime:
+    return NOON + timedelta(seconds=seconds)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the journal of a noon in Jakarta and of a call of the day before."""
+    made = tmp_path_factory.mktemp("report")
+    answered: dict[str, Any] = {"outcome": Result.ANSWERED, "reason": Reason.CALLER_HUNG_UP}
+    abandoned: dict[str, Any] = {"outcome": Result.ABANDONED, "reason": Reason.IN_WAITING}
+    at_noon: dict[str, Any] = {"queue": QUEUE, "queued_at": NOON}
+    keep(
+        made,
+        call("c1", **at_noon, talking_at=after(10), ended_at=after(90), **answered),
+        call("c2", **at_noon, talking_at=after(31), ended_at=after(90), **answered),
+        call("c3", **at_noon, ended_at=after(4), **abandoned),
+        call("c4", queue=QUEUE, queued_at=after(-86400), ended_at=after(-86000), **abandoned),
+        offer(
+            "o1",
+            "c1",
+            result=OfferResult.ANSWERED,
+            talking_at=after(10),
+            talked_until=after(90),
+            wrapped_up_at=after(100),
+            held_seconds=2.5,
+        ),
+        offer("o2", "c2", result=OfferResult.MISSED),
+        offer("o3", "c4", agent="102", offered_at=after(-86400)),
+        incident("i1", review=Review.UPHELD),
+        incident("i2", -1440),
+    )
+    return made
+
+
+def as_json(done: Done) -> list[dict[str, Any]]:
+    assert (done.returncode, done.stderr) == (0, "")
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def test_queues_as_json(pln_ivr: Run, folder: Path) -> None:
+    rows = as_json(pln_ivr(folder, "report", "queues", *DAY, "--format", "json"))
+    assert [list(row) for row in rows] == [QUEUE_COLUMNS] * len(Queues().names)
+    (row,) = [row for row in rows if row["queue"] == QUEUE]
+    assert row == {
+        "queue": QUEUE,
+        "queued": 3,
+        "answered": 2,
+        "abandoned": 1,
+        "released": 0,
+        "failed": 0,
+        "waiting": 0,
+        "within_target": 1,
+        "abandoned_within_target": 1,
+        "service_level": 0.5,
+        "service_share": 0.8,
+        "average_wait_seconds": 15.0,
+        "longest_wait_seconds": 31.0,
+    }
+
+
+def test_agents_as_json(pln_ivr: Run, folder: Path) -> None:
+    (row,) = as_json(pln_ivr(folder, "report", "agents", *DAY, "--format", "json"))
+    assert row == {
+        "agent": "101",
+        "offered": 2,
+        "answered": 1,
+        "missed": 1,
+        "busy": 0,
+        "declined": 0,
+        "unreachable": 0,
+        "caller_gone": 0,
+        "failed": 0,
+        "ringing": 0,
+        "talk_seconds": 80.0,
+        "held_seconds": 2.5,
+        "wrap_up_seconds": 10.0,
+        "missed_third_ring": 1,
+        "hung_up_on_customer": 0,
+        "upheld": 1,
+    }
+
+
+def test_the_targets_are_those_of_the_settings(pln_ivr: Run, folder: Path) -> None:
+    (folder / "slow.toml").write_text(f"[queues.names.{QUEUE}]\nservice_seconds = 40\n")
+    done = pln_ivr(folder, "report", "queues", *DAY, "--format", "json", "-c", "slow.toml")
+    (row,) = [row for row in as_json(done) if row["queue"] == QUEUE]
+    assert (row["within_target"], row["service_level"]) == (2, 1.0)
+
+
+@pytest.mark.parametrize(
+    ("subject", "columns"), [("queues", QUEUE_COLUMNS), ("agents", AGENT_COLUMNS)]
+)
+def test_csv_has_the_same_as_json(
+    pln_ivr: Run, folder: Path, subject: str, columns: list[str]
+) -> None:
+    expected = as_json(pln_ivr(folder, "report", subject, *DAY, "--format", "json"))
+    done = pln_ivr(folder, "report", subject, *DAY, "--format", "csv")
+    assert done.returncode == 0
+    assert done.stdout.splitlines()[0].split(",") == columns
+    rows = list(csv.DictReader(io.StringIO(done.stdout)))
+    assert rows == [
+        {name: "" if value is None else str(value) for name, value in row.items()}
+        for row in expected
+    ]
+
+
+def test_a_table_is_what_people_get(pln_ivr: Run, folder: Path) -> None:
+    done = pln_ivr(folder, "report", "queues", *DAY)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "2026-11-23 00:00:00 to 2026-11-24 00:00:00 Asia/Jakarta" in done.stdout
+    (line,) = [line for line in done.stdout.splitlines() if f" {QUEUE} " in line]
+    assert [cell.strip() for cell in line.strip("│").split("│")] == [
+        QUEUE, "3", "2", "1", "0", "0", "0", "1", "1", "50.0%", "80.0%", "15.0", "31.0"
+    ]  # fmt: skip
+    done = pln_ivr(folder, "report", "agents", *DAY)
+    (line,) = [line for line in done.stdout.splitlines() if " 101 " in line]
+    assert [cell.strip() for cell in line.strip("│").split("│")][-6:] == [
+        "80.0", "2.5", "10.0", "1", "0", "1"
+    ]  # fmt: skip
+
+
+def test_other_times_have_other_figures(pln_ivr: Run, folder: Path) -> None:
+    def queued(*arguments: str) -> int:
+        rows = as_json(pln_ivr(folder, "report", "queues", "--format", "json", *arguments))
+        return sum(row["queued"] for row in rows)
+
+    assert queued("--day", "2026-11-22") == 1
+    assert queued("--day", "2026-11-21") == 0
+    assert queued("--since", "2026-11-22", "--until", "2026-11-24") == 4
+    assert queued("--since", "2026-11-23T12:00", "--until", "2026-11-23T12:01") == 3
+    assert (
+        queued("--since", "2026-11-23T12:00", "--until", "2026-11-23T12:01", "--zone", "UTC") == 0
+    )
+    assert queued() == 0
+
+
+def test_a_report_without_agents_is_empty(pln_ivr: Run, folder: Path) -> None:
+    nothing = ("report", "agents", "--day", "2026-01-01", "--format")
+    assert pln_ivr(folder, *nothing, "json").stdout == ""
+    assert pln_ivr(folder, *nothing, "csv").stdout == ",".join(AGENT_COLUMNS) + "\n"
+    assert "2026-01-01" in pln_ivr(folder, *nothing, "table").stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "says"),
+    [
+        (["queues"], 1, "journal.url: there is no journal"),
+        (["queues", "--day", "x"], 2, "--day: 'x' is no day"),
+        (["agents", "--zone", "Mars"], 2, "--zone: there is no time zone 'Mars'"),
+        (["agents", *DAY, "--since", "2026-11-23"], 2, "leave out --since"),
+    ],
+)
+def test_a_mistake_is_one_line(
+    pln_ivr: Run, tmp_path: Path, arguments: list[str], code: int, says: str
+) -> None:
+    done = pln_ivr(tmp_path, "report", *arguments)
+    assert done.returncode == code
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("pln-ivr: ")
+    assert says in line
+
+
+def test_there_are_reports_of_two_subjects(pln_ivr: Run, tmp_path: Path) -> None:
+    done = pln_ivr(tmp_path, "report", "weather")
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr
