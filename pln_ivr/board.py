@@ -68,8 +68,7 @@ class Board:
                 caller=masked(self.caller_of(place.call_id)),
                 expected_wait_seconds=standing.expected,
             )
-            for place in self.desk.places()
-            if (standing := self.desk.standing(place.call_id))
+            for place, standing in self.desk.standings()
         ]
 
     def conversations(self) -> list[ConversationView]:

@@ -138,7 +138,7 @@ class Conversation:
                     tasks.create_task(self._watch_hold()),
                     tasks.create_task(self._watch_keys()),
                 ]
-                gone = tasks.create_task(self._until_gone())
+                gone = tasks.create_task(self.partner.leg.until_gone())
                 waits: set[asyncio.Future[Any]] = {gone, self._next}
                 await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
                 for task in (*helpers, gone):
@@ -195,9 +195,6 @@ class Conversation:
             await ari.detect_talking(caller.id, SILENCE_MS, THRESHOLD)
         except AriError as error:  # of the end, if it is that, we learn elsewhere
             log.info("talkers_not_tied", error=str(error))
-
-    async def _until_gone(self) -> None:
-        await self.partner.leg.until_gone()
 
     async def _untie(self) -> None:
         """The agent's end is not to be the caller's."""

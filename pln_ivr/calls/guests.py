@@ -106,10 +106,6 @@ class Guests:
             finally:
                 self._tasks = None
 
-    def of(self, extension: str) -> Guest | None:
-        """The guest at this extension."""
-        return self._guests.get(extension)
-
     def consulted(self, talk: Conversation) -> Guest:
         """Whom this conversation's agent consults. Raises OrderRefused."""
         for guest in self._guests.values():

@@ -119,10 +119,26 @@ class Desk:
         )
         return Standing(position, self.expected_wait(line, position))
 
+    def standings(self) -> list[tuple[Place, Standing]]:
+        """Every call's standing, in the order in which they will be served: all in one look,
+        since a full house has hundreds."""
+        working = {name: self._working(line) for name, line in self.lines.items()}
+        ahead: Counter[str] = Counter()
+        found = []
+        for place in self.places():
+            name = place.line.name
+            ahead[name] += 1
+            if not place.only:
+                wait = self._handling.expected_wait(name, ahead[name], working[name])
+                found.append((place, Standing(ahead[name], wait)))
+        return found
+
     def expected_wait(self, line: Line, position: int) -> float | None:
         """Seconds until the call at this position is taken, see `lines`."""
-        working = sum(agent.works and agent.reachable for agent in self.able(line))
-        return self._handling.expected_wait(line.name, position, working)
+        return self._handling.expected_wait(line.name, position, self._working(line))
+
+    def _working(self, line: Line) -> int:
+        return sum(agent.works and agent.reachable for agent in self.able(line))
 
     def able(self, line: Line) -> list[Agent]:
         """The agents who can do this line's calls, whatever they are doing."""

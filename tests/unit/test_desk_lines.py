@@ -53,6 +53,8 @@ async def test_who_joined_first_stands_first_whoever_came_first() -> None:
         places = [place.call_id for place in h.desk.places()]
         assert places == ["was-cut-off", "came-first", "bill"]
         standings = [h.desk.standing(name) for name in places]
+        told = {place.call_id: standing for place, standing in h.desk.standings()}
+        assert [told[name] for name in places] == standings, "all in one look, or one by one"
         assert [at.position for at in standings if at] == [1, 2, 1]
         assert h.desk.standing("nobody") is None
 
