@@ -34,6 +34,7 @@ from .bursts import (
     until,
     watch_cpu,
 )
+from .day import UPKEEP_SECONDS
 from .house import House, open_house
 from .load import LoadError
 from .ramp import Step, climb, print_steps
@@ -95,7 +96,14 @@ def progressing() -> Iterator[Progressing]:
 def run(plan: Plan, logs: Path | None = None) -> Results:
     """All of it, in one house, whose logs go to `logs` if one is given."""
     results = Results(os.getloadavg()[0])
-    with open_house("storm", plan.capacity, plan.talkers, PROMPTS_FASTER, logs=logs) as house:
+    with open_house(
+        "storm",
+        plan.capacity,
+        plan.talkers,
+        PROMPTS_FASTER,
+        logs=logs,
+        ADMISSION__UPKEEP_SECONDS=f"{UPKEEP_SECONDS:g}",
+    ) as house:
         try:
             with progressing() as begin:
                 _full_house(plan, house, results, begin)
