@@ -102,6 +102,7 @@ class OfferResult(StrEnum):
     UNREACHABLE = "unreachable"  # not registered, no answer from the phone, or never rang
     CALLER_GONE = "caller_gone"  # the caller hung up while it rang: nobody's fault
     FAILED = "failed"  # our side: refused by Asterisk, or the recording did not start
+    NO_ANSWER = "no_answer"  # rang to the deadline, but no customer waited for it
 
 
 class TalkEnd(StrEnum):

@@ -17,6 +17,7 @@ from pln_ivr.app import App
 from pln_ivr.ari import Client, connect
 from pln_ivr.ari.client import Timing
 from pln_ivr.config import Settings
+from pln_ivr.console.routes import Api
 from pln_ivr.console.server import serve
 from pln_ivr.journal import JournalWriter, Limits, open_journal
 from pln_ivr.journal.tokens import Tokens
@@ -69,7 +70,7 @@ async def run(settings: Settings) -> None:
         app.load_roster()
         await app.restore_agents()
         tokens = stack.enter_context(Tokens(settings.journal.url))
-        console = settings.console
+        console, api = settings.console, app.build_api(tokens)
         port = await stack.enter_async_context(
             serve(
                 console.bind,
@@ -78,7 +79,7 @@ async def run(settings: Settings) -> None:
                 app.checks,
                 {"drain": orders.stop.set, "leave": orders.leave.set},
                 settings.ari.password.get_secret_value(),
-                app.build_api(tokens),
+                api,
             )
         )
         _handle_signals(app, orders)
@@ -90,7 +91,7 @@ async def run(settings: Settings) -> None:
             agents=len(app.roster),
             console=f"{console.bind}:{port}",
         )
-        await serve_until_stopped(app, ari, journal, metrics, orders)
+        await serve_until_stopped(app, ari, journal, metrics, api, orders)
     log.info("stopped")
 
 
@@ -122,7 +123,7 @@ def _handle_signals(app: App, orders: Orders) -> None:
 
 
 async def serve_until_stopped(
-    app: App, ari: Client, journal: JournalWriter, metrics: Metrics, orders: Orders
+    app: App, ari: Client, journal: JournalWriter, metrics: Metrics, api: Api, orders: Orders
 ) -> None:
     """Everything runs; then drain; then calls, recordings, ARI and the rest end, in this order.
 
@@ -139,6 +140,7 @@ async def serve_until_stopped(
             services.create_task(app.guests.run(), name="guests"),
             services.create_task(app.floor.run(), name="floor"),
             services.create_task(app.upkeep.run(), name="upkeep"),
+            services.create_task(app.feed.watch(api.floor.queues), name="feed"),
         ]
         connection = services.create_task(ari.run(app), name="ari")
         await _first(orders.stop.wait(), ari.replaced.wait(), orders.leave.wait())

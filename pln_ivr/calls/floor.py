@@ -21,6 +21,7 @@ from pln_ivr.calls.keypad import Key, Keyed
 from pln_ivr.errors import AriError, OrderRefused, RefusalKind
 from pln_ivr.outcomes import Supervision
 from pln_ivr.queues.agents import Agent, Agents, Wish
+from pln_ivr.queues.choice import Claim
 from pln_ivr.queues.desk import Desk
 from pln_ivr.queues.roster import Role
 
@@ -120,13 +121,13 @@ class Floor:
         if target == extension:
             raise OrderRefused(RefusalKind.INVALID, "that is your own extension")
         if not attended:
-            if not agent.works or not agent.reachable:
+            if not agent.works_by_name or not agent.reachable:
                 raise OrderRefused(RefusalKind.CONFLICT, f"{target} is {agent.state}")
             talk.transfer(line, target)
             return
         if talk.aside:
             raise OrderRefused(RefusalKind.CONFLICT, "you consult somebody already")
-        offer = await self._desk.engage(talk.call.id, line, target)
+        offer = await self._desk.engage(talk.call.id, line, target, Claim.NAMED)
         if offer is None:
             raise OrderRefused(RefusalKind.CONFLICT, f"{target} is {agent.state}")
         await self._guests.consult(talk, offer)

@@ -93,8 +93,13 @@ class Partners:
             else:
                 self.recorder.discard(name)
 
-    async def ring(self, partner: Partner, caller: Channel, number: str) -> bool:
-        """Ring the agent; true once they are there and recorded. Raises what `ring` does."""
+    async def ring(
+        self, partner: Partner, caller: Channel, number: str, waited_for: bool = True
+    ) -> bool:
+        """Ring the agent; true once they are there and recorded. Raises what `ring` does.
+
+        Unless a customer waits for them (`waited_for`), a third ring missed is no miss.
+        """
         rung = await ring(
             self.ari,
             self.phones,
@@ -103,6 +108,8 @@ class Partners:
             Ring(caller, number, partner.recording),
             self.times,
         )
+        if rung is OfferResult.MISSED and not waited_for:
+            rung = OfferResult.NO_ANSWER
         if rung is not OfferResult.ANSWERED:
             partner.result = rung
             return False

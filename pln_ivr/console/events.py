@@ -98,6 +98,7 @@ class SupervisionChange(Struct, frozen=True, kw_only=True):
 SNAPSHOT = "snapshot"
 EVENTS: Mapping[str, type[Struct]] = {
     SNAPSHOT: Snapshot,
+    "queue": QueueView,
     "agent": AgentChange,
     "call": CallChange,
     "offer": OfferChange,

@@ -18,6 +18,9 @@ CONTEXT, EXTENSION = "agent-answered", "record"
 """Where in the dialplan an answered agent leg goes: it starts the recording, then Stasis."""
 
 RECORDING_VARIABLE = "PLN_RECORDING"
+ENTER_SECONDS = 3.0
+"""How long an answered leg may take through the dialplan to us."""
+
 FINAL_CAUSE_SECONDS = 0.5
 """How long to wait for the SIP status after a leg has ended; it comes with the last event."""
 
@@ -88,11 +91,22 @@ async def ring(
     rung = time.monotonic() - leg.ringing_since
     offer.ringing_at = datetime.now(UTC) - timedelta(seconds=rung)
     try:
-        await leg.until(lambda: leg.in_app, max(times.ring - rung, 0.001), "agent to answer")
+        await leg.until(lambda: leg.answered, max(times.ring - rung, 0.001), "agent to answer")
     except AriTimeout:
         return OfferResult.MISSED
     except Gone:
         return await _why(leg)
+    return await _enter(leg)
+
+
+async def _enter(leg: Channel) -> OfferResult:
+    """What the dialplan does before the leg is ours is not the agent's time."""
+    try:
+        await leg.until(lambda: leg.in_app, ENTER_SECONDS, "answered leg to enter")
+    except Gone:
+        return await _why(leg)
+    except AriTimeout:
+        return OfferResult.FAILED
     return OfferResult.ANSWERED
 
 

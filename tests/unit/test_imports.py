@@ -31,7 +31,7 @@ ALLOWED: dict[str, set[str]] = {
     "app": CALLS | {"config", "console", "metrics", "resources", "figures", "telling", "board", ""},
     "service": {"app", "ari", "config", "console", "journal", "metrics", "resources", ""},
     "orders": {"config", "errors"},
-    "commands": {"config", "errors", "outcomes", "journal"},
+    "commands": {"config", "errors", "outcomes", "journal", "queues"},
     "cli": CALLS | {"commands", "config", "logs", "service", "orders", "checks", ""},
     "__main__": {"cli"},
     "__init__": set(),
