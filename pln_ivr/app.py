@@ -31,7 +31,7 @@ from pln_ivr.calls.prompts import Prompts
 from pln_ivr.calls.reception import Identity, Reception, Refusal
 from pln_ivr.calls.room import WaitingRoom
 from pln_ivr.calls.upkeep import Upkeep
-from pln_ivr.config import Queues, Settings
+from pln_ivr.config import Settings
 from pln_ivr.console.auth import finder
 from pln_ivr.console.evidence import JournalEvidence
 from pln_ivr.console.feed import Feed
@@ -48,8 +48,8 @@ from pln_ivr.journal.tokens import Tokens
 from pln_ivr.metrics import Metrics
 from pln_ivr.queues.agents import Agent, Agents, Wish
 from pln_ivr.queues.conduct import Conduct
-from pln_ivr.queues.desk import Desk, Habits
-from pln_ivr.queues.lines import Line, Returning
+from pln_ivr.queues.desk import Desk
+from pln_ivr.queues.lines import Returning
 from pln_ivr.queues.offer import LocalReservations, Offer
 from pln_ivr.queues.phones import PhoneWatch, PjsipPhones
 from pln_ivr.queues.ringing import RingTimes
@@ -58,6 +58,7 @@ from pln_ivr.queues.service import ServiceLevels
 from pln_ivr.recordings.files import Filed
 from pln_ivr.recordings.recorder import Recorder, name_of, recording_uri
 from pln_ivr.resources import DiskWatch, needs, of_asterisk, shortages, sqlite_folder
+from pln_ivr.rules import digits_of, habits_of, lines_of
 from pln_ivr.telling import Telling
 
 log = structlog.get_logger("pln_ivr.app")
@@ -112,12 +113,7 @@ class App:
             settings.node.name,
             self.telling.offer,
             self._offer_ended,
-            Habits(
-                unreachable=settings.agents.unreachable_pause_seconds,
-                wrap_up=settings.agents.wrap_up_seconds,
-                pause_after_misses=settings.agents.pause_after_misses,
-                ageing=settings.queues.ageing_seconds,
-            ),
+            habits_of(settings),
             loop.time,
         )
         prompts = Prompts(
@@ -373,25 +369,3 @@ class App:
             "disk": not self._refused_for_disk(),
             "admitting": not self.reception.draining,
         }
-
-
-def digits_of(queues: Queues) -> dict[str, str]:
-    """The queues that can be keyed, by their digit."""
-    return {queue.digit: name for name, queue in queues.names.items() if queue.digit}
-
-
-def lines_of(queues: Queues) -> dict[str, Line]:
-    """The lines as the settings have them."""
-    return {
-        name: Line(
-            name=name,
-            skills=frozenset(queue.skills or (name,)),
-            priority=queue.priority,
-            length=queue.length,
-            longest_wait_seconds=queue.longest_wait_seconds,
-            overflow=queue.overflow,
-            music=queue.music,
-            announce_seconds=queue.announce_seconds,
-        )
-        for name, queue in queues.names.items()
-    }

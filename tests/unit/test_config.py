@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from pln_ivr.app import lines_of
 from pln_ivr.config import Admission, Settings, load
 from pln_ivr.errors import ConfigError
+from pln_ivr.rules import lines_of
 
 
 @pytest.fixture(autouse=True)

@@ -28,7 +28,9 @@ ALLOWED: dict[str, set[str]] = {
     "telling": CALLS | {"metrics"},
     "board": CALLS | {"config", "console"},
     "figures": CALLS | {"metrics", "resources"},
-    "app": CALLS | {"config", "console", "metrics", "resources", "figures", "telling", "board", ""},
+    "rules": CALLS | {"config"},
+    "app": CALLS
+    | {"config", "console", "metrics", "resources", "figures", "telling", "board", "rules", ""},
     "service": {"app", "ari", "config", "console", "journal", "metrics", "resources", ""},
     "orders": {"config", "errors"},
     "commands": {"config", "errors", "outcomes", "journal", "queues"},
