@@ -19,6 +19,7 @@ from pln_ivr.ari.events import EndpointInfo, StasisStart
 from pln_ivr.board import Board
 from pln_ivr.calls.admission import ArrivalLimit, Door, Seats, margin
 from pln_ivr.calls.adoption import Adoption, Memory, close_fallback, open_fallback
+from pln_ivr.calls.call import Call, Identity
 from pln_ivr.calls.codes import AgentCodes, Words
 from pln_ivr.calls.completion import Completion, Sources
 from pln_ivr.calls.conversation import Conversations, Means
@@ -28,7 +29,7 @@ from pln_ivr.calls.guests import Guests
 from pln_ivr.calls.journey import House, Rules
 from pln_ivr.calls.partner import Partners
 from pln_ivr.calls.prompts import Prompts
-from pln_ivr.calls.reception import Identity, Reception, Refusal
+from pln_ivr.calls.reception import Reception, Refusal
 from pln_ivr.calls.room import WaitingRoom
 from pln_ivr.calls.upkeep import Upkeep
 from pln_ivr.config import Settings
@@ -58,7 +59,7 @@ from pln_ivr.queues.service import ServiceLevels
 from pln_ivr.recordings.files import Filed
 from pln_ivr.recordings.recorder import Recorder, name_of, recording_uri
 from pln_ivr.resources import DiskWatch, needs, of_asterisk, shortages, sqlite_folder
-from pln_ivr.rules import digits_of, habits_of, lines_of
+from pln_ivr.rules import digits_of, habits_of, lines_of, trunk_of
 from pln_ivr.telling import Telling
 
 log = structlog.get_logger("pln_ivr.app")
@@ -126,7 +127,6 @@ class App:
         music = {name: queue.music for name, queue in settings.queues.names.items()}
         self.room = WaitingRoom(ari, prompts, music)
         words = Words(settings.agents.pauses, settings.agents.dispositions)
-        self.codes = AgentCodes(ari, prompts, self.agents, self.desk, words)
         self.conduct = Conduct(settings.node.name, self.telling.incident)
         self.talks = Conversations()
         self.flags = Flags(settings.node.name, self.telling)
@@ -134,8 +134,10 @@ class App:
         self.guests = Guests(
             ari, self.partners, self.agents, settings.node.name, self.telling, self.flags.helped
         )
+        identity = Identity(settings.node.name, incarnation)
         self.floor = Floor(
             ari,
+            identity,
             self.agents,
             self.desk,
             self.talks,
@@ -143,8 +145,10 @@ class App:
             self.flags,
             Keys(words, digits_of(settings.queues)),
             settings.agents.flag_rings_supervisors,
+            self._place_call if settings.outbound.gateway else None,
         )
-        self.reception = self._build_reception(prompts, incarnation)
+        self.codes = AgentCodes(ari, prompts, self.agents, self.desk, words, self.floor.call_out)
+        self.reception = self._build_reception(prompts, identity)
         self.adoption = Adoption(
             ari, self.reception, self.desk, prompts, self._remember, self.phone_watch.busy
         )
@@ -164,7 +168,7 @@ class App:
         )
         show(self, metrics)
 
-    def _build_reception(self, prompts: Prompts, incarnation: str) -> Reception:
+    def _build_reception(self, prompts: Prompts, identity: Identity) -> Reception:
         settings, ari = self._settings, self.ari
         limit = ArrivalLimit(
             settings.admission.arrivals_per_second, asyncio.get_running_loop().time
@@ -181,13 +185,15 @@ class App:
                 means=Means(
                     ari, self.desk, self.conduct, self.talks, self.floor.keyed, self.floor.over
                 ),
+                seats=self.seats,
+                trunk=trunk_of(settings.outbound),
                 tell=self.telling.call,
             ),
             Rules(settings.queues.entry, settings.queues.dialled),
             Door(self.seats, limit, self._refused_for_disk),
             self.codes,
             Refusal(settings.admission.reject_cause, settings.drain.new_calls),
-            Identity(settings.node.name, incarnation),
+            identity,
             self.telling.call_ended,
         )
 
@@ -263,6 +269,9 @@ class App:
     def endpoint_changed(self, endpoint: EndpointInfo) -> None:
         """A phone came or went."""
         self.phones.endpoint_changed(endpoint)
+
+    def _place_call(self, call: Call, offer: Offer) -> None:
+        self.reception.call_out(call, offer)
 
     # -- what the parts tell ------------------------------------------------------------
 

@@ -199,6 +199,19 @@ class Agents(Section):
     """Preferred at the agents' phones; the trunk's own, so that nothing is transcoded."""
 
 
+class Outbound(Section):
+    """Calls that agents place to customers, over the trunk. Each takes a seat."""
+
+    gateway: Annotated[str, Field(pattern=r"^([A-Za-z0-9.-]+(:[0-9]{1,5})?)?$")] = ""
+    """The carrier's side of the trunk, host or host:port; empty: no customer can be called."""
+    endpoint: Annotated[str, Field(pattern=r"^[A-Za-z0-9-]+$")] = "trunk-1"
+    """The trunk's endpoint in Asterisk: trunk-1 is the first of PLN_TRUNK_PEERS."""
+    number: Annotated[str, Field(pattern=r"^\+?[0-9]{1,20}$")] = "123"
+    """What the customer's display shows."""
+    ring_seconds: Annotated[float, Field(gt=0, le=120)] = 30.0
+    """How long a customer's phone may ring."""
+
+
 class Recordings(Section):
     """Every conversation is recorded, both parties on channels of their own."""
 
@@ -260,6 +273,7 @@ class Settings(BaseSettings):
     prompts: Prompts = Prompts()
     queues: Queues = Queues()
     agents: Agents = Agents()
+    outbound: Outbound = Outbound()
     recordings: Recordings = Recordings()
     journal: Journal = Journal()
     console: Console = Console()

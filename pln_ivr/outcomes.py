@@ -17,6 +17,7 @@ class Result(StrEnum):
     ABANDONED = "abandoned"  # the caller hung up before an agent was there
     REJECTED = "rejected"  # no seat was given: the caller heard a busy tone
     RELEASED = "released"  # told why no agent comes, and let go
+    UNREACHED = "unreached"  # we called the customer, and it came to no conversation
     FAILED = "failed"  # our side ended it: a fault, not a decision
 
 
@@ -41,6 +42,11 @@ class Reason(StrEnum):
     QUEUE_FULL = "queue_full"  # released: the line and those it overflows to are full
     WAITED_TOO_LONG = "waited_too_long"  # released: the line's longest wait is over
 
+    AGENT_GONE = "agent_gone"  # unreached: the agent did not pick up, or hung up first
+    CUSTOMER_BUSY = "customer_busy"  # unreached
+    CUSTOMER_NO_ANSWER = "customer_no_answer"  # unreached: rang in vain, or was declined
+    CUSTOMER_UNREACHABLE = "customer_unreachable"  # unreached: the carrier refused the call
+
     ERROR = "error"  # failed: a bug; the traceback is in the log with the call id
     PBX = "pbx"  # failed: Asterisk refused, did not answer in time or went away
     SHUTDOWN = "shutdown"  # failed: the drain deadline passed with the call still up
@@ -57,6 +63,14 @@ REASONS: dict[Result, frozenset[Reason]] = {
         {Reason.FULL, Reason.DRAINING, Reason.ARRIVAL_LIMIT, Reason.DISK_FULL}
     ),
     Result.RELEASED: frozenset({Reason.QUEUE_FULL, Reason.WAITED_TOO_LONG}),
+    Result.UNREACHED: frozenset(
+        {
+            Reason.AGENT_GONE,
+            Reason.CUSTOMER_BUSY,
+            Reason.CUSTOMER_NO_ANSWER,
+            Reason.CUSTOMER_UNREACHABLE,
+        }
+    ),
     Result.FAILED: frozenset({Reason.ERROR, Reason.PBX, Reason.SHUTDOWN}),
 }
 
@@ -73,13 +87,22 @@ class Outcome:
             raise ValueError(f"{self.reason} is no reason for {self.result}")
 
 
+class Direction(StrEnum):
+    """Who called."""
+
+    INBOUND = "inbound"  # the customer
+    OUTBOUND = "outbound"  # we did
+
+
 class Stage(StrEnum):
-    """Where in its visit a call is. Order of declaration is the order of a full visit."""
+    """Where in its visit a call is. Order of declaration is the order of a full visit; a call
+    that we place begins with ringing the agent, then dialling the customer."""
 
     ADMISSION = "admission"
     NOTICE = "notice"
     WAITING = "waiting"
     RINGING = "ringing"
+    DIALLING = "dialling"
     TALKING = "talking"
     ENDED = "ended"
 
@@ -92,6 +115,10 @@ ABANDONED_IN: dict[Stage, Reason] = {
 }
 
 
+NOT_REACHED = Outcome(Result.UNREACHED, Reason.CUSTOMER_NO_ANSWER)
+"""How a call that we placed ended if all that is known is that nobody picked up."""
+
+
 class OfferResult(StrEnum):
     """What became of one offer of a call to an agent."""
 
@@ -101,6 +128,7 @@ class OfferResult(StrEnum):
     DECLINED = "declined"  # the agent pressed reject (603, 403)
     UNREACHABLE = "unreachable"  # not registered, no answer from the phone, or never rang
     CALLER_GONE = "caller_gone"  # the caller hung up while it rang: nobody's fault
+    NOT_REACHED = "not_reached"  # the agent called a customer, who was not there
     FAILED = "failed"  # our side: refused by Asterisk, or the recording did not start
     NO_ANSWER = "no_answer"  # rang to the deadline, but no customer waited for it
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from pln_ivr.config import Queues, Settings
+from pln_ivr.calls.callout import Trunk
+from pln_ivr.config import Outbound, Queues, Settings
 from pln_ivr.queues.desk import Habits
 from pln_ivr.queues.lines import Line
 
@@ -15,6 +16,11 @@ def habits_of(settings: Settings) -> Habits:
         pause_after_misses=settings.agents.pause_after_misses,
         ageing=settings.queues.ageing_seconds,
     )
+
+
+def trunk_of(outbound: Outbound) -> Trunk:
+    """The way to customers."""
+    return Trunk(outbound.endpoint, outbound.gateway, outbound.number, outbound.ring_seconds)
 
 
 def digits_of(queues: Queues) -> dict[str, str]:

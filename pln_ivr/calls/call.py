@@ -9,10 +9,13 @@ import uuid_utils
 
 from pln_ivr.ari.events import ChannelInfo, StasisStart
 from pln_ivr.journal import CallRow
-from pln_ivr.outcomes import ABANDONED_IN, Outcome, Reason, Result, Stage
+from pln_ivr.outcomes import ABANDONED_IN, NOT_REACHED, Direction, Outcome, Reason, Result, Stage
 
 ADOPTED = 1000
 """How far an adopted call's row leaps ahead of the versions of the run that had it before."""
+
+OUT = "out-"
+"""Begins the id of a customer's leg in a call that we place; the call's id follows."""
 
 _DIGITS = frozenset("0123456789+")
 
@@ -20,6 +23,14 @@ _DIGITS = frozenset("0123456789+")
 def clean_number(number: str) -> str:
     """Only digits and a plus, at most 20: what a SIP header says is anybody's to choose."""
     return "".join(character for character in number if character in _DIGITS)[:20]
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Who writes the rows: the node, this start of the program on it."""
+
+    node: str
+    incarnation: str
 
 
 @dataclass(slots=True)
@@ -50,6 +61,24 @@ class Call:
     cause: int | None = None
     sequence: int = 0
     fallback: bool = False
+    direction: Direction = Direction.INBOUND
+    regarding: str | None = None
+
+    @classmethod
+    def to_customer(cls, earlier: Call, node: str, incarnation: str) -> Call:
+        """A call that we place to the customer of an earlier one."""
+        call_id = str(uuid_utils.uuid7())
+        return cls(
+            id=call_id,
+            channel_id=OUT + call_id,
+            caller=earlier.caller,
+            dialled="",
+            node=node,
+            incarnation=incarnation,
+            queue=earlier.queue,
+            direction=Direction.OUTBOUND,
+            regarding=earlier.id,
+        )
 
     @classmethod
     def arriving(cls, event: StasisStart, node: str, incarnation: str) -> Call:
@@ -101,6 +130,8 @@ class Call:
         """The outcome if the caller leg ended by itself in the present stage."""
         if self.stage is Stage.TALKING:
             return Outcome(Result.ANSWERED, Reason.CALLER_HUNG_UP)
+        if self.stage is Stage.DIALLING:
+            return NOT_REACHED
         return Outcome(Result.ABANDONED, ABANDONED_IN[self.stage])
 
     def row(self) -> CallRow:
@@ -131,4 +162,6 @@ class Call:
             reason=self.outcome.reason if self.outcome else None,
             cause=self.cause,
             fallback=self.fallback,
+            direction=self.direction,
+            regarding=self.regarding,
         )

@@ -94,7 +94,7 @@ class Partners:
                 self.recorder.discard(name)
 
     async def ring(
-        self, partner: Partner, caller: Channel, number: str, waited_for: bool = True
+        self, partner: Partner, caller: Channel | None, number: str, waited_for: bool = True
     ) -> bool:
         """Ring the agent; true once they are there and recorded. Raises what `ring` does.
 

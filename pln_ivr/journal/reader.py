@@ -20,6 +20,7 @@ from pln_ivr.journal.records import (
     SupervisionRow,
 )
 from pln_ivr.outcomes import (
+    Direction,
     FlagResult,
     IncidentKind,
     OfferResult,
@@ -208,6 +209,7 @@ def _word(kind: type[Word], value: str | None) -> Word | None:
 def _call(row: Mapping[str, Any]) -> CallRow:
     words = {
         "stage": Stage(row["stage"]),
+        "direction": Direction(row["direction"]),
         "outcome": _word(Result, row["outcome"]),
         "reason": _word(Reason, row["reason"]),
     }

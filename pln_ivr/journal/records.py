@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from pln_ivr.outcomes import (
+    Direction,
     FlagResult,
     IncidentKind,
     OfferResult,
@@ -32,7 +33,7 @@ class CallRow:
     node: str
     incarnation: str  # one start of the program on that node
     channel_id: str  # the caller leg
-    caller: str  # the caller's number: personal data, shown masked
+    caller: str  # the customer's number: personal data, shown masked
     dialled: str
     stage: Stage
     started_at: datetime
@@ -51,6 +52,8 @@ class CallRow:
     reason: Reason | None = None
     cause: int | None = None  # Q.850
     fallback: bool = False  # Asterisk had it at its end, because this program was away
+    direction: Direction = Direction.INBOUND
+    regarding: str | None = None  # of an outbound call: the call that it follows up
 
     @property
     def row_id(self) -> str:

@@ -58,6 +58,7 @@ class AgentFigures:
     declined: int
     unreachable: int
     caller_gone: int
+    not_reached: int
     failed: int
     ringing: int
     talk_seconds: float  # of conversations that are over; hold is a part of it
@@ -140,6 +141,7 @@ _ENDS = {
     Result.ABANDONED: "abandoned",
     Result.RELEASED: "released",
     Result.REJECTED: "failed",  # cannot be, of a call that was in a line
+    Result.UNREACHED: "failed",  # nor this
     Result.FAILED: "failed",
     None: "waiting",
 }
@@ -219,6 +221,7 @@ class _Agent:
             declined=self.results[OfferResult.DECLINED],
             unreachable=self.results[OfferResult.UNREACHABLE],
             caller_gone=self.results[OfferResult.CALLER_GONE],
+            not_reached=self.results[OfferResult.NOT_REACHED],
             failed=self.results[OfferResult.FAILED],
             ringing=self.results[None],
             talk_seconds=self.talk_seconds,

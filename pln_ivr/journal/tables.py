@@ -77,6 +77,8 @@ calls = sa.Table(
     sa.Column("reason", sa.Text),
     sa.Column("cause", sa.Integer),
     sa.Column("fallback", sa.Boolean, nullable=False, server_default=sa.false()),
+    sa.Column("direction", sa.Text, nullable=False, server_default="inbound"),
+    sa.Column("regarding", sa.Text),
     sa.Index("calls_started_at", "started_at"),
     sa.Index("calls_channel_id", "channel_id"),
     sa.Index("calls_open", "node", sqlite_where=_OPEN_CALL, postgresql_where=_OPEN_CALL),

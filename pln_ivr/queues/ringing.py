@@ -35,9 +35,10 @@ class RingTimes:
 
 @dataclass(frozen=True, slots=True)
 class Ring:
-    """What a phone is rung with. `number` is what its display shows: digits or nothing."""
+    """What a phone is rung with. `number` is what its display shows: digits or nothing. There
+    is no `caller` yet if the agent is to call one."""
 
-    caller: Channel
+    caller: Channel | None
     number: str
     recording: str
 
@@ -79,7 +80,7 @@ async def ring(
             lambda: leg.in_app or leg.ringing_since is not None, times.dial, "phone to ring"
         )
     except Gone:
-        if what.caller.gone:
+        if what.caller and what.caller.gone:
             raise
         return await _why(leg)
     except AriRefused:
@@ -120,7 +121,7 @@ async def _dial(
         extension=EXTENSION,
         variables={RECORDING_VARIABLE: what.recording},
         caller_id=what.number,
-        originator=what.caller.id,
+        originator=what.caller.id if what.caller else None,
         # Asterisk's own limit, past ours: it ends a leg that we could not end.
         seconds=int(times.dial + times.ring) + 5,
     )

@@ -99,6 +99,7 @@ def test_agents_as_json(pln_ivr: Run, folder: Path) -> None:
         "declined": 0,
         "unreachable": 0,
         "caller_gone": 0,
+        "not_reached": 0,
         "failed": 0,
         "ringing": 0,
         "talk_seconds": 80.0,

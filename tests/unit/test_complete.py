@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from pln_ivr.calls.completion import NOBODY, complete, outcome_of_unseen, stage_at
 from pln_ivr.journal import CallRow
-from pln_ivr.outcomes import Outcome, Reason, Result, Stage
+from pln_ivr.outcomes import Direction, Outcome, Reason, Result, Stage
 from tests.unit.completing import (
     BEGAN,
     CHANNEL,
@@ -74,6 +74,24 @@ def test_an_open_row_is_closed_as_of_the_moment_of_the_end(
     assert (made.outcome, made.reason, made.ended_at) == (result, reason, ENDED)
     assert (made.call_id, made.sequence) == ("call-1", before.sequence + 1)
     assert made.incarnation == "run-1"
+
+
+@pytest.mark.parametrize(
+    ("known", "answer", "result", "reason"),
+    [
+        (True, "0", Result.UNREACHED, Reason.CUSTOMER_NO_ANSWER),
+        (False, "0", Result.UNREACHED, Reason.CUSTOMER_NO_ANSWER),
+        (False, epoch(after(5)), Result.ABANDONED, Reason.IN_NOTICE),
+    ],
+)
+def test_a_customer_whom_we_called_is_told_apart(
+    known: bool, answer: str, result: Result, reason: Reason
+) -> None:
+    before = row(channel_id="out-1", answered_at=None, direction=Direction.OUTBOUND)
+    listed = line(uniqueid="out-1", answer=answer, disposition="BUSY", dcontext="from-trunk")
+    made = complete(listed, before if known else None, NODE)
+    assert made is not None
+    assert (made.direction, made.outcome, made.reason) == (Direction.OUTBOUND, result, reason)
 
 
 def test_a_row_that_is_closed_is_left_alone() -> None:
@@ -162,6 +180,7 @@ def test_how_a_call_ends_that_nobody_saw() -> None:
         Stage.NOTICE: Outcome(Result.ABANDONED, Reason.IN_NOTICE),
         Stage.WAITING: Outcome(Result.ABANDONED, Reason.IN_WAITING),
         Stage.RINGING: Outcome(Result.ABANDONED, Reason.IN_RINGING),
+        Stage.DIALLING: Outcome(Result.UNREACHED, Reason.CUSTOMER_NO_ANSWER),
         Stage.TALKING: Outcome(Result.ANSWERED, Reason.UNSEEN),
     }
 

@@ -271,7 +271,7 @@ def test_what_an_agent_did() -> None:
     )
     assert figures == AgentFigures(
         agent="101",
-        offered=10,
+        offered=11,
         answered=2,
         missed=1,
         no_answer=1,
@@ -279,6 +279,7 @@ def test_what_an_agent_did() -> None:
         declined=1,
         unreachable=1,
         caller_gone=1,
+        not_reached=1,
         failed=1,
         ringing=1,
         talk_seconds=90,
@@ -344,7 +345,7 @@ def test_every_offer_and_every_incident_is_counted_once(
     )
     for one in figures:
         results = one.answered + one.missed + one.busy + one.declined + one.unreachable
-        results += one.no_answer + one.caller_gone + one.failed
+        results += one.no_answer + one.caller_gone + one.not_reached + one.failed
         assert one.offered == results + one.ringing
 
 
