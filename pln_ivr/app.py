@@ -31,7 +31,8 @@ from pln_ivr.calls.prompts import Prompts
 from pln_ivr.calls.reception import Identity, Reception, Refusal
 from pln_ivr.calls.room import WaitingRoom
 from pln_ivr.calls.upkeep import Upkeep
-from pln_ivr.config import Queues, Settings
+from pln_ivr.calls.walk import MenuWalk
+from pln_ivr.config import Settings
 from pln_ivr.console.auth import finder
 from pln_ivr.console.evidence import JournalEvidence
 from pln_ivr.console.feed import Feed
@@ -49,7 +50,7 @@ from pln_ivr.metrics import Metrics
 from pln_ivr.queues.agents import Agent, Agents, Wish
 from pln_ivr.queues.conduct import Conduct
 from pln_ivr.queues.desk import Desk, Habits
-from pln_ivr.queues.lines import Line, Returning
+from pln_ivr.queues.lines import Returning
 from pln_ivr.queues.offer import LocalReservations, Offer
 from pln_ivr.queues.phones import PhoneWatch, PjsipPhones
 from pln_ivr.queues.ringing import RingTimes
@@ -58,6 +59,7 @@ from pln_ivr.queues.service import ServiceLevels
 from pln_ivr.recordings.files import Filed
 from pln_ivr.recordings.recorder import Recorder, name_of, recording_uri
 from pln_ivr.resources import DiskWatch, needs, of_asterisk, shortages, sqlite_folder
+from pln_ivr.rules import digits_of, lines_of, menu_of, require_prompts
 from pln_ivr.telling import Telling
 
 log = structlog.get_logger("pln_ivr.app")
@@ -173,6 +175,7 @@ class App:
         limit = ArrivalLimit(
             settings.admission.arrivals_per_second, asyncio.get_running_loop().time
         )
+        menu = menu_of(settings.menu)
         return Reception(
             House(
                 ari=ari,
@@ -181,6 +184,7 @@ class App:
                 desk=self.desk,
                 partners=self.partners,
                 recorder=self.recorder,
+                menu=MenuWalk(menu, ari, prompts, self._metrics.menu_choice) if menu else None,
                 returning=Returning(settings.queues.resume_seconds),
                 means=Means(
                     ari, self.desk, self.conduct, self.talks, self.floor.keyed, self.floor.over
@@ -332,6 +336,10 @@ class App:
                 (log.error if self.disk.low else log.warning)("disk", state=line)
             await asyncio.sleep(DISK_LOOK_SECONDS)
 
+    def require_prompts(self) -> None:
+        """Raises ConfigError if the menu names a prompt that has not been built."""
+        require_prompts(menu_of(self._settings.menu), self._settings.prompts.folder)
+
     # -- the roster -----------------------------------------------------------------------
 
     def load_roster(self) -> None:
@@ -373,25 +381,3 @@ class App:
             "disk": not self._refused_for_disk(),
             "admitting": not self.reception.draining,
         }
-
-
-def digits_of(queues: Queues) -> dict[str, str]:
-    """The queues that can be keyed, by their digit."""
-    return {queue.digit: name for name, queue in queues.names.items() if queue.digit}
-
-
-def lines_of(queues: Queues) -> dict[str, Line]:
-    """The lines as the settings have them."""
-    return {
-        name: Line(
-            name=name,
-            skills=frozenset(queue.skills or (name,)),
-            priority=queue.priority,
-            length=queue.length,
-            longest_wait_seconds=queue.longest_wait_seconds,
-            overflow=queue.overflow,
-            music=queue.music,
-            announce_seconds=queue.announce_seconds,
-        )
-        for name, queue in queues.names.items()
-    }

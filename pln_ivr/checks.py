@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pln_ivr.ari import connect
-from pln_ivr.calls.prompt_files import load_texts, missing_prompts
+from pln_ivr.calls.prompt_files import files_of, load_texts, missing_prompts
 from pln_ivr.config import Settings, load
 from pln_ivr.errors import AriError, AriRefused, PlnIvrError
 from pln_ivr.journal import JournalReader
 from pln_ivr.queues.roster import load_roster
 from pln_ivr.resources import needs, of_asterisk, of_this_process, shortages
+from pln_ivr.rules import menu_of, require_prompts
 
 MINIMUM_ASTERISK = (22, 5)
 
@@ -61,9 +62,14 @@ def _roster(settings: Settings) -> Verdict:
 
 
 def _prompts(settings: Settings) -> Verdict:
-    folder = settings.prompts.folder
+    prompts, missing = settings.prompts, []
+    folder = prompts.folder
     try:
-        missing = missing_prompts(load_texts(settings.prompts.texts), folder)
+        for language, file in files_of(prompts.texts, prompts.languages):
+            names = missing_prompts(load_texts(file, language), folder / language)
+            missing += [f"{language}/{name}" if language else name for name in names]
+        if not missing:
+            require_prompts(menu_of(settings.menu), folder)
     except PlnIvrError as error:
         return Verdict("prompts", False, str(error))
     if missing:

@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.table import Table
 
 from pln_ivr import __version__, checks, orders, service
-from pln_ivr.calls.prompt_files import build_prompts, load_texts
+from pln_ivr.calls.prompt_files import build_prompts, files_of, load_texts
 from pln_ivr.commands.conduct import conduct_cli
 from pln_ivr.commands.options import ConfigFile
 from pln_ivr.commands.output import print_json
@@ -27,6 +27,7 @@ from pln_ivr.errors import ConfigError, PlnIvrError
 from pln_ivr.journal import CallRow, JournalReader
 from pln_ivr.journal.records import masked
 from pln_ivr.logs import set_up
+from pln_ivr.rules import menu_of, require_prompts
 
 
 class Exit(IntEnum):
@@ -106,10 +107,16 @@ def prompts_build(
     studio: Annotated[Path | None, typer.Option(help="Studio recordings.")] = None,
 ) -> None:
     """Speak the prompts' texts into the trunk's codec; a studio recording replaces one."""
-    settings = load(config).prompts
-    folder = out or settings.folder
-    report = build_prompts(load_texts(texts or settings.texts), folder, studio or settings.studio)
-    print(f"{folder}: {report}")
+    everything = load(config)
+    settings = everything.prompts
+    folder, studio = out or settings.folder, studio or settings.studio
+    for language, file in files_of(texts or settings.texts, settings.languages):
+        spoken = load_texts(file, language)
+        recorded = studio / language if studio else None
+        if language and recorded and not recorded.is_dir():
+            recorded = None
+        print(f"{folder / language}: {build_prompts(spoken, folder / language, recorded)}")
+    require_prompts(menu_of(everything.menu), folder)
 
 
 @cli.command()

@@ -30,6 +30,7 @@ class Reason(StrEnum):
 
     BEFORE_ANSWER = "before_answer"  # abandoned: cancelled while we were answering
     IN_NOTICE = "in_notice"
+    IN_MENU = "in_menu"
     IN_WAITING = "in_waiting"
     IN_RINGING = "in_ringing"
 
@@ -40,6 +41,7 @@ class Reason(StrEnum):
 
     QUEUE_FULL = "queue_full"  # released: the line and those it overflows to are full
     WAITED_TOO_LONG = "waited_too_long"  # released: the line's longest wait is over
+    INFORMED = "informed"  # released: by a choice in the menu, which told what there was to tell
 
     ERROR = "error"  # failed: a bug; the traceback is in the log with the call id
     PBX = "pbx"  # failed: Asterisk refused, did not answer in time or went away
@@ -51,12 +53,18 @@ REASONS: dict[Result, frozenset[Reason]] = {
         {Reason.CALLER_HUNG_UP, Reason.AGENT_HUNG_UP, Reason.MEDIA_LOST, Reason.UNSEEN}
     ),
     Result.ABANDONED: frozenset(
-        {Reason.BEFORE_ANSWER, Reason.IN_NOTICE, Reason.IN_WAITING, Reason.IN_RINGING}
+        {
+            Reason.BEFORE_ANSWER,
+            Reason.IN_NOTICE,
+            Reason.IN_MENU,
+            Reason.IN_WAITING,
+            Reason.IN_RINGING,
+        }
     ),
     Result.REJECTED: frozenset(
         {Reason.FULL, Reason.DRAINING, Reason.ARRIVAL_LIMIT, Reason.DISK_FULL}
     ),
-    Result.RELEASED: frozenset({Reason.QUEUE_FULL, Reason.WAITED_TOO_LONG}),
+    Result.RELEASED: frozenset({Reason.QUEUE_FULL, Reason.WAITED_TOO_LONG, Reason.INFORMED}),
     Result.FAILED: frozenset({Reason.ERROR, Reason.PBX, Reason.SHUTDOWN}),
 }
 
@@ -78,6 +86,7 @@ class Stage(StrEnum):
 
     ADMISSION = "admission"
     NOTICE = "notice"
+    MENU = "menu"
     WAITING = "waiting"
     RINGING = "ringing"
     TALKING = "talking"
@@ -87,9 +96,21 @@ class Stage(StrEnum):
 ABANDONED_IN: dict[Stage, Reason] = {
     Stage.ADMISSION: Reason.BEFORE_ANSWER,
     Stage.NOTICE: Reason.IN_NOTICE,
+    Stage.MENU: Reason.IN_MENU,
     Stage.WAITING: Reason.IN_WAITING,
     Stage.RINGING: Reason.IN_RINGING,
 }
+
+
+class MenuEnd(StrEnum):
+    """How a caller left the menu."""
+
+    CHOSEN = "chosen"  # keyed a line
+    AGENT = "agent"  # keyed for an agent
+    NO_INPUT = "no_input"  # pressed nothing: a caller without a keypad, or one who wants a person
+    INVALID = "invalid"  # pressed what means nothing
+    TOO_MANY_KEYS = "too_many_keys"  # went round and round
+    LET_GO = "let_go"  # keyed that there is nothing more to say
 
 
 class OfferResult(StrEnum):

@@ -161,7 +161,7 @@ class Adoption:
             await self._ari.destroy_bridge(sight.bridge_of[channel.id])
             self._reception.adopt_ended(call, channel, bridge)
             return None
-        if row is not None and call.stage in (Stage.ADMISSION, Stage.NOTICE):
+        if row is not None and call.stage in (Stage.ADMISSION, Stage.NOTICE, Stage.MENU):
             await self._prompts.hush(self._ari.channel(channel.id), row.incarnation)
         self._reception.adopt(call, channel, bridge)
         return None

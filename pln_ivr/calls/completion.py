@@ -69,6 +69,7 @@ def stage_at(row: CallRow, moment: datetime) -> Stage:
     for stage, since in (
         (Stage.TALKING, row.talking_at),
         (Stage.WAITING, row.queued_at),
+        (Stage.MENU, row.menu_at),
         (Stage.NOTICE, row.answered_at),
     ):
         if since is not None and since <= moment:

@@ -22,6 +22,7 @@ from pln_ivr.journal.records import (
 from pln_ivr.outcomes import (
     FlagResult,
     IncidentKind,
+    MenuEnd,
     OfferResult,
     Reason,
     Result,
@@ -210,6 +211,7 @@ def _call(row: Mapping[str, Any]) -> CallRow:
         "stage": Stage(row["stage"]),
         "outcome": _word(Result, row["outcome"]),
         "reason": _word(Reason, row["reason"]),
+        "menu_end": _word(MenuEnd, row["menu_end"]),
     }
     return CallRow(**{**row, **words})
 

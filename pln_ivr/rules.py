@@ -1,0 +1,83 @@
+"""The settings' rules in the words of the parts that follow them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pln_ivr.calls.menu import Choice, Kind, Menu, Page
+from pln_ivr.calls.prompt_files import is_built
+from pln_ivr.config import Queues
+from pln_ivr.errors import ConfigError
+from pln_ivr.menu_config import Menu as MenuSettings
+from pln_ivr.menu_config import MenuKey
+from pln_ivr.queues.lines import Line
+
+
+def digits_of(queues: Queues) -> dict[str, str]:
+    """The queues that can be keyed, by their digit."""
+    return {queue.digit: name for name, queue in queues.names.items() if queue.digit}
+
+
+def lines_of(queues: Queues) -> dict[str, Line]:
+    """The lines as the settings have them."""
+    return {
+        name: Line(
+            name=name,
+            skills=frozenset(queue.skills or (name,)),
+            priority=queue.priority,
+            length=queue.length,
+            longest_wait_seconds=queue.longest_wait_seconds,
+            overflow=queue.overflow,
+            music=queue.music,
+            announce_seconds=queue.announce_seconds,
+        )
+        for name, queue in queues.names.items()
+    }
+
+
+def menu_of(settings: MenuSettings) -> Menu | None:
+    """The menu as the settings have it; None if there is none."""
+    if not settings.entry:
+        return None
+    pages = {
+        name: Page(
+            name=name,
+            prompt=page.prompt,
+            keys={key: _choice(meaning) for key, meaning in page.keys.items()},
+            queue=page.queue,
+            language=page.language,
+        )
+        for name, page in settings.menus.items()
+    }
+    return Menu(
+        entry=settings.entry,
+        pages=pages,
+        no_input_seconds=settings.no_input_seconds,
+        no_input_tries=settings.no_input_tries,
+        invalid_tries=settings.invalid_tries,
+        most_keys=settings.most_keys,
+    )
+
+
+def require_prompts(menu: Menu | None, folder: Path) -> None:
+    """Raises ConfigError with a line for each prompt of the menu that there is no audio of."""
+    faults = [
+        f"menu{page and '.menus.'}{page}: there is no prompt {prompt!r} in"
+        f" {folder / language}; write its text into"
+        f" {f'{language}.toml' if language else 'the texts file'} and run pln-ivr prompts build"
+        for (prompt, language), page in (menu.prompts if menu else {}).items()
+        if not is_built(folder, prompt, language)
+    ]
+    if faults:
+        raise ConfigError("\n".join(faults))
+
+
+def _choice(key: MenuKey) -> Choice:
+    for kind, target in (
+        (Kind.QUEUE, key.queue),
+        (Kind.MENU, key.menu),
+        (Kind.SAY, key.say),
+    ):
+        if target:
+            return Choice(kind, target)
+    return Choice(Kind(key.do))
