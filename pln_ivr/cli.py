@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.table import Table
 
 from pln_ivr import __version__, checks, orders, service
-from pln_ivr.calls.prompt_files import build_prompts, files_of, load_texts
+from pln_ivr.calls.prompt_files import build_prompts
 from pln_ivr.commands.conduct import conduct_cli
 from pln_ivr.commands.options import ConfigFile
 from pln_ivr.commands.output import print_json
@@ -27,7 +27,7 @@ from pln_ivr.errors import ConfigError, PlnIvrError
 from pln_ivr.journal import CallRow, JournalReader
 from pln_ivr.journal.records import masked
 from pln_ivr.logs import set_up
-from pln_ivr.rules import menu_of, require_prompts
+from pln_ivr.rules import menu_of, require_prompts, texts_of
 
 
 class Exit(IntEnum):
@@ -106,17 +106,14 @@ def prompts_build(
     texts: Annotated[Path | None, typer.Option(help="Texts; default prompts.texts.")] = None,
     studio: Annotated[Path | None, typer.Option(help="Studio recordings.")] = None,
 ) -> None:
-    """Speak the prompts' texts into the trunk's codec; a studio recording replaces one."""
-    everything = load(config)
-    settings = everything.prompts
-    folder, studio = out or settings.folder, studio or settings.studio
-    for language, file in files_of(texts or settings.texts, settings.languages):
-        spoken = load_texts(file, language)
-        recorded = studio / language if studio else None
-        if language and recorded and not recorded.is_dir():
-            recorded = None
-        print(f"{folder / language}: {build_prompts(spoken, folder / language, recorded)}")
-    require_prompts(menu_of(everything.menu), folder)
+    """Speak the prompts' texts, and the settings' information, into the trunk's codec; a studio
+    recording replaces one."""
+    settings = load(config)
+    folder, studio = out or settings.prompts.folder, studio or settings.prompts.studio
+    for spoken in texts_of(settings, texts):
+        place = folder / spoken.language
+        print(f"{place}: {build_prompts(spoken, place, studio)}")
+    require_prompts(menu_of(settings.menu), folder)
 
 
 @cli.command()

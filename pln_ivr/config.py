@@ -23,6 +23,7 @@ from pydantic_settings import (
 )
 
 from pln_ivr.errors import ConfigError
+from pln_ivr.information_config import Information, information_faults
 from pln_ivr.menu_config import Menu, menu_faults
 from pln_ivr.sections import Digit, Name, Seconds, Section
 
@@ -255,6 +256,7 @@ class Settings(BaseSettings):
     prompts: Prompts = Prompts()
     queues: Queues = Queues()
     menu: Menu = Menu()
+    information: Information = Information()
     agents: Agents = Agents()
     recordings: Recordings = Recordings()
     journal: Journal = Journal()
@@ -291,9 +293,10 @@ def load(path: Path | None) -> Settings:
         raise ConfigError(
             f"environment: {error}; set single keys, like {ENV_PREFIX}ADMISSION__CAPACITY"
         ) from None
-    faults = _queue_faults(settings.queues) + menu_faults(
-        settings.menu, settings.queues.names, settings.prompts.languages
-    )
+    languages = settings.prompts.languages
+    faults = _queue_faults(settings.queues)
+    faults += menu_faults(settings.menu, settings.queues.names, languages)
+    faults += information_faults(settings.information, languages)
     if faults:
         raise ConfigError("\n".join(f"{path or 'settings'}: {fault}" for fault in faults))
     return settings

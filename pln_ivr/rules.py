@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
+from pln_ivr.calls.hours import spoken_week
 from pln_ivr.calls.menu import Choice, Kind, Menu, Page
-from pln_ivr.calls.prompt_files import is_built
-from pln_ivr.config import Queues
+from pln_ivr.calls.prompt_files import Prompts, files_of, is_built, load_texts, with_texts
+from pln_ivr.config import Queues, Settings
 from pln_ivr.errors import ConfigError
+from pln_ivr.information_config import Information
 from pln_ivr.menu_config import Menu as MenuSettings
 from pln_ivr.menu_config import MenuKey
 from pln_ivr.queues.lines import Line
@@ -57,6 +60,24 @@ def menu_of(settings: MenuSettings) -> Menu | None:
         invalid_tries=settings.invalid_tries,
         most_keys=settings.most_keys,
     )
+
+
+def texts_of(settings: Settings, texts: Path | None = None) -> Iterator[Prompts]:
+    """All that is to be spoken, for each language: from its file (`texts` is another first one)
+    and from the settings' information. Raises PromptError."""
+    files = files_of(texts or settings.prompts.texts, settings.prompts.languages)
+    for language, file in files:
+        yield with_texts(load_texts(file, language), _information(settings.information, language))
+
+
+def _information(information: Information, language: str) -> dict[str, str]:
+    """The prompts made of it, by name; none of those that say nothing in this language."""
+    texts = {
+        name: entry.translations.get(language, "") if language else entry.text
+        for name, entry in (information.texts | information.hours).items()
+    }
+    weeks = {name: spoken_week(hours.week, language) for name, hours in information.hours.items()}
+    return {f"info-{name}": f"{text} {weeks.get(name, '')}" for name, text in texts.items() if text}
 
 
 def require_prompts(menu: Menu | None, folder: Path) -> None:

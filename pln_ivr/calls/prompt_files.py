@@ -19,7 +19,7 @@ import tempfile
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -117,6 +117,18 @@ def load_texts(path: str | Path, language: str = "") -> Prompts:
     return Prompts(path, _voice(path, data.get("voice", {}), language), texts, language)
 
 
+def with_texts(prompts: Prompts, more: Mapping[str, str]) -> Prompts:
+    """The same with texts from elsewhere. Raises PromptError if a name stands in both."""
+    twice = sorted(prompts.texts.keys() & more.keys())
+    if twice:
+        raise PromptError(
+            f"{prompts.path}: prompts.{twice[0]}: the settings have a text of this name as well;"
+            " take one of them out"
+        )
+    folded = {name: " ".join(text.split()) for name, text in more.items()}
+    return replace(prompts, texts={**prompts.texts, **folded})
+
+
 def _voice(path: Path, data: Any, language: str) -> Voice:
     if not isinstance(data, dict):
         raise PromptError(f"{path}: voice: must be a table, [voice]")
@@ -164,7 +176,7 @@ def build_prompts(texts: Prompts, out: str | Path, studio: str | Path | None = N
     recording is not audio, the folder cannot be written.
     """
     out = Path(out)
-    recordings, ignored = _studio_files(texts, None if studio is None else Path(studio))
+    recordings, ignored = _studio_files(texts, studio_of(texts, studio))
     try:
         out.mkdir(parents=True, exist_ok=True)
         manifest = _read_manifest(out / MANIFEST)
@@ -200,6 +212,29 @@ def build_prompts(texts: Prompts, out: str | Path, studio: str | Path | None = N
 def missing_prompts(texts: Prompts, folder: str | Path) -> list[str]:
     """Names of the prompts that are not in ``folder``, or are empty or not readable."""
     return [name for name in texts.texts if not is_built(folder, name)]
+
+
+def outdated_prompts(
+    texts: Prompts, folder: str | Path, studio: str | Path | None = None
+) -> list[str]:
+    """Names of the prompts that were built into ``folder`` from what has changed since. Raises
+    PromptError."""
+    recordings, _ = _studio_files(texts, studio_of(texts, studio))
+    manifest = _read_manifest(Path(folder) / MANIFEST)
+    return [
+        name
+        for name in texts.texts
+        if name in manifest and manifest[name][0] != _fingerprint(texts, name, recordings.get(name))
+    ]
+
+
+def studio_of(texts: Prompts, studio: str | Path | None) -> Path | None:
+    """Where the recordings of the texts' language are: for another than the first in a subfolder
+    of its name, if there is one."""
+    if studio is None or not texts.language:
+        return None if studio is None else Path(studio)
+    folder = Path(studio) / texts.language
+    return folder if folder.is_dir() else None
 
 
 def is_built(folder: str | Path, name: str, language: str = "") -> bool:

@@ -121,10 +121,13 @@ def test_patience_has_its_limits(tmp_path: Path, setting: str) -> None:
     assert line.startswith(f"menu.{setting.split()[0]}: ")
 
 
-def test_the_menu_of_the_readme_is_a_right_one(tmp_path: Path) -> None:
+def test_the_examples_of_the_readme_are_right(tmp_path: Path) -> None:
     readme = (Path(__file__).parents[2] / "README.md").read_text()
-    (example,) = [block for block in readme.split("```") if block.startswith("toml\n[menu]")]
-    assert faults(tmp_path, example.removeprefix("toml")) == []
+    blocks = [block for block in readme.split("```") if block.startswith("toml\n")]
+    examples = [block for block in blocks if "[menu]" in block or "[information." in block]
+    assert len(examples) == 2
+    for example in examples:
+        assert faults(tmp_path, example.removeprefix("toml")) == []
 
 
 def test_a_prompt_that_was_not_built_is_named(tmp_path: Path) -> None:
