@@ -42,7 +42,6 @@ class Prompts:
         self._folder = folder
         self._margin = margin
         self._on_failed = on_failed
-        self._lengths: dict[str, float | None] = {}
 
     async def play(self, channel: Channel, name: str, barge_in: bool = False) -> bool:
         """Play a prompt to its end, in the channel's language if there is such a recording; true
@@ -97,10 +96,8 @@ class Prompts:
         return file if language and self._length(file) is not None else name
 
     def _length(self, file: str) -> float | None:
-        """None if this program cannot read it."""
-        if file not in self._lengths:
-            try:
-                self._lengths[file] = duration_seconds(self._folder / f"{file}.alaw")
-            except OSError:
-                self._lengths[file] = None
-        return self._lengths[file]
+        """None if this program cannot read it. Looked up each time: it may be built anew."""
+        try:
+            return duration_seconds(self._folder / f"{file}.alaw")
+        except OSError:
+            return None
