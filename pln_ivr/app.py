@@ -32,6 +32,7 @@ from pln_ivr.calls.prompts import Prompts
 from pln_ivr.calls.reception import Reception, Refusal
 from pln_ivr.calls.room import WaitingRoom
 from pln_ivr.calls.upkeep import Upkeep
+from pln_ivr.calls.walk import MenuWalk
 from pln_ivr.config import Settings
 from pln_ivr.console.auth import finder
 from pln_ivr.console.evidence import JournalEvidence
@@ -59,7 +60,7 @@ from pln_ivr.queues.service import ServiceLevels
 from pln_ivr.recordings.files import Filed
 from pln_ivr.recordings.recorder import Recorder, name_of, recording_uri
 from pln_ivr.resources import DiskWatch, needs, of_asterisk, shortages, sqlite_folder
-from pln_ivr.rules import digits_of, habits_of, lines_of, trunk_of
+from pln_ivr.rules import digits_of, habits_of, lines_of, menu_of, require_prompts, trunk_of
 from pln_ivr.telling import Telling
 
 log = structlog.get_logger("pln_ivr.app")
@@ -173,6 +174,7 @@ class App:
         limit = ArrivalLimit(
             settings.admission.arrivals_per_second, asyncio.get_running_loop().time
         )
+        menu = menu_of(settings.menu)
         return Reception(
             House(
                 ari=ari,
@@ -181,6 +183,7 @@ class App:
                 desk=self.desk,
                 partners=self.partners,
                 recorder=self.recorder,
+                menu=MenuWalk(menu, ari, prompts, self._metrics.menu_choice) if menu else None,
                 returning=Returning(settings.queues.resume_seconds),
                 means=Means(
                     ari, self.desk, self.conduct, self.talks, self.floor.keyed, self.floor.over
@@ -336,6 +339,10 @@ class App:
             if line:
                 (log.error if self.disk.low else log.warning)("disk", state=line)
             await asyncio.sleep(DISK_LOOK_SECONDS)
+
+    def require_prompts(self) -> None:
+        """Raises ConfigError if the menu names a prompt that has not been built."""
+        require_prompts(menu_of(self._settings.menu), self._settings.prompts.folder)
 
     # -- the roster -----------------------------------------------------------------------
 

@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pln_ivr.ari import connect
-from pln_ivr.calls.prompt_files import load_texts, missing_prompts
+from pln_ivr.calls.prompt_files import missing_prompts, outdated_prompts
 from pln_ivr.config import Settings, load
 from pln_ivr.errors import AriError, AriRefused, PlnIvrError
 from pln_ivr.journal import JournalReader
 from pln_ivr.queues.roster import load_roster
 from pln_ivr.resources import needs, of_asterisk, of_this_process, shortages
+from pln_ivr.rules import menu_of, require_prompts, texts_of
 
 MINIMUM_ASTERISK = (22, 5)
 
@@ -61,14 +62,21 @@ def _roster(settings: Settings) -> Verdict:
 
 
 def _prompts(settings: Settings) -> Verdict:
-    folder = settings.prompts.folder
+    folder, faults = settings.prompts.folder, []
     try:
-        missing = missing_prompts(load_texts(settings.prompts.texts), folder)
+        for texts in texts_of(settings):
+            place = folder / texts.language
+            missing = missing_prompts(texts, place)
+            outdated = outdated_prompts(texts, place, settings.prompts.studio)
+            faults += [f"{place}: missing {', '.join(missing)}"] if missing else []
+            faults += [f"{place}: other texts now: {', '.join(outdated)}"] if outdated else []
+        if not faults:
+            require_prompts(menu_of(settings.menu), folder)
     except PlnIvrError as error:
         return Verdict("prompts", False, str(error))
-    if missing:
+    if faults:
         cure = "build them with pln-ivr prompts build"
-        return Verdict("prompts", False, f"{folder}: missing {', '.join(missing)}; {cure}")
+        return Verdict("prompts", False, f"{'; '.join(faults)}; {cure}")
     return Verdict("prompts", True, f"{folder}: all there")
 
 

@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.table import Table
 
 from pln_ivr import __version__, checks, orders, service
-from pln_ivr.calls.prompt_files import build_prompts, load_texts
+from pln_ivr.calls.prompt_files import build_prompts
 from pln_ivr.commands.conduct import conduct_cli
 from pln_ivr.commands.options import ConfigFile
 from pln_ivr.commands.output import print_json
@@ -27,6 +27,7 @@ from pln_ivr.errors import ConfigError, PlnIvrError
 from pln_ivr.journal import CallRow, JournalReader
 from pln_ivr.journal.records import masked
 from pln_ivr.logs import set_up
+from pln_ivr.rules import menu_of, require_prompts, texts_of
 
 
 class Exit(IntEnum):
@@ -105,11 +106,14 @@ def prompts_build(
     texts: Annotated[Path | None, typer.Option(help="Texts; default prompts.texts.")] = None,
     studio: Annotated[Path | None, typer.Option(help="Studio recordings.")] = None,
 ) -> None:
-    """Speak the prompts' texts into the trunk's codec; a studio recording replaces one."""
-    settings = load(config).prompts
-    folder = out or settings.folder
-    report = build_prompts(load_texts(texts or settings.texts), folder, studio or settings.studio)
-    print(f"{folder}: {report}")
+    """Speak the prompts' texts, and the settings' information, into the trunk's codec; a studio
+    recording replaces one."""
+    settings = load(config)
+    folder, studio = out or settings.prompts.folder, studio or settings.prompts.studio
+    for spoken in texts_of(settings, texts):
+        place = folder / spoken.language
+        print(f"{place}: {build_prompts(spoken, place, studio)}")
+    require_prompts(menu_of(settings.menu), folder)
 
 
 @cli.command()

@@ -14,7 +14,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -23,19 +23,13 @@ from pydantic_settings import (
 )
 
 from pln_ivr.errors import ConfigError
+from pln_ivr.information_config import Information, information_faults
+from pln_ivr.menu_config import Menu, menu_faults
+from pln_ivr.sections import Digit, Name, Seconds, Section
 
 ENV_PREFIX = "PLN_IVR_"
 CONFIG_VARIABLE = "PLN_IVR_CONFIG"
 """Names the TOML file, like --config."""
-Seconds = Annotated[float, Field(gt=0)]
-Digit = Annotated[str, Field(pattern=r"^[0-9]$")]
-Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,31}$")]
-
-
-class Section(BaseModel):
-    """Base of every section: immutable, and an unknown key is an error, not a typo kept."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class Node(Section):
@@ -102,6 +96,9 @@ class Prompts(Section):
 
     texts: Path = Path("asterisk-conf/prompts/id.toml")
     """What is said: one file, from which the audio is built."""
+    languages: tuple[Name, ...] = ("en",)
+    """Other languages, of espeak-ng's names: what is said in them is in files beside `texts`,
+    en.toml, and the audio in subfolders of `folder`. What one lacks is said in the first."""
     folder: Path = Path("/var/lib/asterisk/sounds/id/pln")
     """Where `pln-ivr prompts build` puts the audio and Asterisk finds it as sound:pln/NAME."""
     studio: Path | None = None
@@ -150,7 +147,7 @@ class Queues(Section):
     """The lines, and the one that a caller joins."""
 
     entry: Name = "gangguan"
-    dialled: dict[Annotated[str, Field(pattern=r"^\+?[0-9]{1,20}$")], Name] = {}
+    dialled: dict[Annotated[str, Field(pattern=r"^\+?[0-9]{1,20}$")], Name] = Field(default={})
     """Another queue than `entry` for callers who dialled this number (see PLN_DIDS)."""
     names: dict[Name, Queue] = Field(default_factory=_default_queues)
     ageing_seconds: Annotated[float, Field(ge=0)] = 120.0
@@ -184,14 +181,13 @@ class Agents(Section):
     """After so many missed third rings in a row the agent is paused; 0: never."""
     wrap_up_seconds: Annotated[float, Field(ge=0)] = 15.0
     """The agent's own time after a conversation, unless ended by *11 or a disposition."""
-    pauses: dict[Digit, Name] = {
-        "1": "istirahat",
-        "2": "salat",
-        "3": "rapat",
-        "4": "pelatihan",
-    }
+    pauses: dict[Digit, Name] = Field(
+        default={"1": "istirahat", "2": "salat", "3": "rapat", "4": "pelatihan"}
+    )
     """Reasons of a pause by the digit keyed after *12."""
-    dispositions: dict[Digit, Name] = {"1": "selesai", "2": "tindak-lanjut", "3": "salah-sambung"}
+    dispositions: dict[Digit, Name] = Field(
+        default={"1": "selesai", "2": "tindak-lanjut", "3": "salah-sambung"}
+    )
     """What a conversation came to, by the digit keyed after *13."""
     flag_rings_supervisors: bool = False
     """Whether a white flag rings the free supervisors' phones, one after the other."""
@@ -272,6 +268,8 @@ class Settings(BaseSettings):
     fallback: Fallback = Fallback()
     prompts: Prompts = Prompts()
     queues: Queues = Queues()
+    menu: Menu = Menu()
+    information: Information = Information()
     agents: Agents = Agents()
     outbound: Outbound = Outbound()
     recordings: Recordings = Recordings()
@@ -309,7 +307,10 @@ def load(path: Path | None) -> Settings:
         raise ConfigError(
             f"environment: {error}; set single keys, like {ENV_PREFIX}ADMISSION__CAPACITY"
         ) from None
+    languages = settings.prompts.languages
     faults = _queue_faults(settings.queues)
+    faults += menu_faults(settings.menu, settings.queues.names, languages)
+    faults += information_faults(settings.information, languages)
     if faults:
         raise ConfigError("\n".join(f"{path or 'settings'}: {fault}" for fault in faults))
     return settings

@@ -12,6 +12,7 @@ from pln_ivr.calls.reception import Reception
 from pln_ivr.calls.upkeep import Repair, Upkeep
 from pln_ivr.journal import JournalWriter
 from pln_ivr.metrics import Metrics
+from pln_ivr.outcomes import Stage
 from pln_ivr.queues.agents import Agents, AgentState
 from pln_ivr.queues.desk import Desk
 from pln_ivr.queues.service import ServiceLevels
@@ -84,6 +85,12 @@ def _show_groups(parts: Parts, metrics: Metrics) -> None:
         lambda: {repair: float(parts.upkeep.repairs[repair]) for repair in Repair},
     )
     metrics.groups(
+        "pln_ivr_calls_in_stage",
+        "Calls in the house",
+        "stage",
+        lambda: _by_stage(parts.reception),
+    )
+    metrics.groups(
         "pln_ivr_waiting_calls",
         "Calls in each line",
         "queue",
@@ -104,6 +111,11 @@ def _show_groups(parts: Parts, metrics: Metrics) -> None:
 
 def _floats(counts: Mapping[str, int]) -> dict[str, float]:
     return {name: float(count) for name, count in counts.items()}
+
+
+def _by_stage(reception: Reception) -> Mapping[str, float]:
+    counts = reception.calls_in_stages()
+    return {stage: float(counts[stage]) for stage in Stage if stage is not Stage.ENDED}
 
 
 def _by_state(agents: Agents) -> Mapping[str, float]:

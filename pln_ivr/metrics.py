@@ -62,6 +62,12 @@ class Metrics:
             buckets=_WAIT_BUCKETS,
             registry=registry,
         )
+        self._choices = Counter(
+            "pln_ivr_menu_choices",
+            "What callers chose in each menu",
+            ["menu", "choice"],
+            registry=registry,
+        )
         self._talking = Histogram(
             "pln_ivr_talking_seconds",
             "Length of conversations",
@@ -148,6 +154,10 @@ class Metrics:
     def call_completed(self, outcome: Outcome) -> None:
         """Count a call that this program did not see to its end."""
         self._completed.labels(outcome.result, outcome.reason).inc()
+
+    def menu_choice(self, menu: str, choice: str) -> None:
+        """Count a choice; both words are the config's, or of outcomes.MenuEnd."""
+        self._choices.labels(menu, choice).inc()
 
     def offer_ended(self, result: OfferResult, seconds: float) -> None:
         """Count an offer."""

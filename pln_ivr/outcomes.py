@@ -31,6 +31,7 @@ class Reason(StrEnum):
 
     BEFORE_ANSWER = "before_answer"  # abandoned: cancelled while we were answering
     IN_NOTICE = "in_notice"
+    IN_MENU = "in_menu"
     IN_WAITING = "in_waiting"
     IN_RINGING = "in_ringing"
 
@@ -41,6 +42,7 @@ class Reason(StrEnum):
 
     QUEUE_FULL = "queue_full"  # released: the line and those it overflows to are full
     WAITED_TOO_LONG = "waited_too_long"  # released: the line's longest wait is over
+    INFORMED = "informed"  # released: by a choice in the menu, which told what there was to tell
 
     AGENT_GONE = "agent_gone"  # unreached: the agent did not pick up, or hung up first
     CUSTOMER_BUSY = "customer_busy"  # unreached
@@ -57,12 +59,18 @@ REASONS: dict[Result, frozenset[Reason]] = {
         {Reason.CALLER_HUNG_UP, Reason.AGENT_HUNG_UP, Reason.MEDIA_LOST, Reason.UNSEEN}
     ),
     Result.ABANDONED: frozenset(
-        {Reason.BEFORE_ANSWER, Reason.IN_NOTICE, Reason.IN_WAITING, Reason.IN_RINGING}
+        {
+            Reason.BEFORE_ANSWER,
+            Reason.IN_NOTICE,
+            Reason.IN_MENU,
+            Reason.IN_WAITING,
+            Reason.IN_RINGING,
+        }
     ),
     Result.REJECTED: frozenset(
         {Reason.FULL, Reason.DRAINING, Reason.ARRIVAL_LIMIT, Reason.DISK_FULL}
     ),
-    Result.RELEASED: frozenset({Reason.QUEUE_FULL, Reason.WAITED_TOO_LONG}),
+    Result.RELEASED: frozenset({Reason.QUEUE_FULL, Reason.WAITED_TOO_LONG, Reason.INFORMED}),
     Result.UNREACHED: frozenset(
         {
             Reason.AGENT_GONE,
@@ -100,6 +108,7 @@ class Stage(StrEnum):
 
     ADMISSION = "admission"
     NOTICE = "notice"
+    MENU = "menu"
     WAITING = "waiting"
     RINGING = "ringing"
     DIALLING = "dialling"
@@ -107,16 +116,29 @@ class Stage(StrEnum):
     ENDED = "ended"
 
 
-ABANDONED_IN: dict[Stage, Reason] = {
-    Stage.ADMISSION: Reason.BEFORE_ANSWER,
-    Stage.NOTICE: Reason.IN_NOTICE,
-    Stage.WAITING: Reason.IN_WAITING,
-    Stage.RINGING: Reason.IN_RINGING,
-}
-
-
 NOT_REACHED = Outcome(Result.UNREACHED, Reason.CUSTOMER_NO_ANSWER)
 """How a call that we placed ended if all that is known is that nobody picked up."""
+
+GONE_IN: dict[Stage, Outcome] = {
+    Stage.ADMISSION: Outcome(Result.ABANDONED, Reason.BEFORE_ANSWER),
+    Stage.NOTICE: Outcome(Result.ABANDONED, Reason.IN_NOTICE),
+    Stage.MENU: Outcome(Result.ABANDONED, Reason.IN_MENU),
+    Stage.WAITING: Outcome(Result.ABANDONED, Reason.IN_WAITING),
+    Stage.RINGING: Outcome(Result.ABANDONED, Reason.IN_RINGING),
+    Stage.DIALLING: NOT_REACHED,
+}
+"""How a call ends whose customer goes before the conversation."""
+
+
+class MenuEnd(StrEnum):
+    """How a caller left the menu."""
+
+    CHOSEN = "chosen"  # keyed a line
+    AGENT = "agent"  # keyed for an agent
+    NO_INPUT = "no_input"  # pressed nothing: a caller without a keypad, or one who wants a person
+    INVALID = "invalid"  # pressed what means nothing
+    TOO_MANY_KEYS = "too_many_keys"  # went round and round
+    LET_GO = "let_go"  # keyed that there is nothing more to say
 
 
 class OfferResult(StrEnum):

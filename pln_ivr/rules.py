@@ -1,9 +1,19 @@
-"""The settings as the parts know them, which do not see the settings themselves."""
+"""The settings' rules in the words of the parts that follow them."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from pathlib import Path
+
 from pln_ivr.calls.callout import Trunk
+from pln_ivr.calls.hours import spoken_week
+from pln_ivr.calls.menu import Choice, Kind, Menu, Page
+from pln_ivr.calls.prompt_files import Prompts, files_of, is_built, load_texts, with_texts
 from pln_ivr.config import Outbound, Queues, Settings
+from pln_ivr.errors import ConfigError
+from pln_ivr.information_config import Information
+from pln_ivr.menu_config import Menu as MenuSettings
+from pln_ivr.menu_config import MenuKey
 from pln_ivr.queues.desk import Habits
 from pln_ivr.queues.lines import Line
 
@@ -43,3 +53,69 @@ def lines_of(queues: Queues) -> dict[str, Line]:
         )
         for name, queue in queues.names.items()
     }
+
+
+def menu_of(settings: MenuSettings) -> Menu | None:
+    """The menu as the settings have it; None if there is none."""
+    if not settings.entry:
+        return None
+    pages = {
+        name: Page(
+            name=name,
+            prompt=page.prompt,
+            keys={key: _choice(meaning) for key, meaning in page.keys.items()},
+            queue=page.queue,
+            language=page.language,
+        )
+        for name, page in settings.menus.items()
+    }
+    return Menu(
+        entry=settings.entry,
+        pages=pages,
+        no_input_seconds=settings.no_input_seconds,
+        no_input_tries=settings.no_input_tries,
+        invalid_tries=settings.invalid_tries,
+        most_keys=settings.most_keys,
+    )
+
+
+def texts_of(settings: Settings, texts: Path | None = None) -> Iterator[Prompts]:
+    """All that is to be spoken, for each language: from its file (`texts` is another first one)
+    and from the settings' information. Raises PromptError."""
+    files = files_of(texts or settings.prompts.texts, settings.prompts.languages)
+    for language, file in files:
+        yield with_texts(load_texts(file, language), _information(settings.information, language))
+
+
+def _information(information: Information, language: str) -> dict[str, str]:
+    """The prompts made of it, by name; none of those that say nothing in this language."""
+    texts = {
+        name: entry.translations.get(language, "") if language else entry.text
+        for name, entry in (information.texts | information.hours).items()
+    }
+    weeks = {name: spoken_week(hours.week, language) for name, hours in information.hours.items()}
+    return {f"info-{name}": f"{text} {weeks.get(name, '')}" for name, text in texts.items() if text}
+
+
+def require_prompts(menu: Menu | None, folder: Path) -> None:
+    """Raises ConfigError with a line for each prompt of the menu that there is no audio of."""
+    faults = [
+        f"menu{page and '.menus.'}{page}: there is no prompt {prompt!r} in"
+        f" {folder / language}; write its text into"
+        f" {f'{language}.toml' if language else 'the texts file'} and run pln-ivr prompts build"
+        for (prompt, language), page in (menu.prompts if menu else {}).items()
+        if not is_built(folder, prompt, language)
+    ]
+    if faults:
+        raise ConfigError("\n".join(faults))
+
+
+def _choice(key: MenuKey) -> Choice:
+    for kind, target in (
+        (Kind.QUEUE, key.queue),
+        (Kind.MENU, key.menu),
+        (Kind.SAY, key.say),
+    ):
+        if target:
+            return Choice(kind, target)
+    return Choice(Kind(key.do))

@@ -68,6 +68,7 @@ async def run(settings: Settings) -> None:
         app = App(settings, ari, journal, metrics)
         app.own_resources = of_this_process(settings.recordings.folder)
         app.load_roster()
+        app.require_prompts()
         await app.restore_agents()
         tokens = stack.enter_context(Tokens(settings.journal.url))
         console, api = settings.console, app.build_api(tokens)

@@ -8,7 +8,10 @@ import socket
 import struct
 import threading
 import time
+from collections import deque
 from pathlib import Path
+
+from native.keys import events
 
 _FRAME = 160  # 20 ms of alaw
 _RTP_HEADER = struct.Struct("!BBHII")
@@ -30,6 +33,7 @@ class Ear:
         self._keep = keep
         self._tone = tone.read_bytes() if tone else b""
         self._peer: tuple[str, int] | None = None
+        self._keys: deque[tuple[bytes, bool]] = deque()
         self._socket = _even_port()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"ear-{self.port}", daemon=True)
@@ -47,9 +51,14 @@ class Ear:
         self._thread.join()
         self._socket.close()
 
+    def press(self, keys: str) -> None:
+        """Press keys (RFC 4733) from now on, as soon as there is somebody to tell."""
+        for key in keys:
+            self._keys.extend([*events(key), *[(b"", False)] * 5])
+
     def _run(self) -> None:
         sequence, stamp, source = 0, 0, secrets.randbits(32)
-        position = 0
+        position, pressed_at = 0, 0
         due = time.monotonic()
         while not self._stop.is_set():
             wait = max(0.0, due - time.monotonic()) if self._peer and self._tone else 0.05
@@ -57,8 +66,12 @@ class Ear:
                 self._receive()
             if not (self._peer and self._tone) or time.monotonic() < due:
                 continue
-            header = _RTP_HEADER.pack(0x80, 8, sequence & 0xFFFF, stamp & 0xFFFFFFFF, source)
-            frame = (self._tone * 2)[position : position + _FRAME]
+            frame, marker = self._keys.popleft() if self._keys else (b"", False)
+            if marker:
+                pressed_at = stamp
+            kind, at = (101 | marker << 7, pressed_at) if frame else (8, stamp)
+            frame = frame or (self._tone * 2)[position : position + _FRAME]
+            header = _RTP_HEADER.pack(0x80, kind, sequence & 0xFFFF, at & 0xFFFFFFFF, source)
             self._send(header + frame)
             position = (position + _FRAME) % len(self._tone)
             sequence, stamp = sequence + 1, stamp + _FRAME

@@ -17,7 +17,7 @@ import tempfile
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Self
+from typing import Literal, Self
 
 from native.ear import Ear
 from native.pbx import free_media_port, free_port
@@ -27,6 +27,11 @@ SCENARIOS = Path(__file__).resolve().parent / "phones"
 _HELD = re.compile(
     r"[-\d\t\n:. ]*Call-Id: \S+, receive timeout on message \w+:\d+, jumping to label \d\d?"
 )
+_EVENTS = 101
+_PLAYED_EVENTS = 96
+"""The RTP payload type of keys, as everybody has it, and as SIPp's play_dtmf sends it."""
+KeysBy = Literal["rfc4733", "info", "tones"]
+"""How a phone tells of its keys."""
 _EVENT = re.compile(r"([a-z0-9-]+) (\d+) (\d+)$")
 
 
@@ -163,6 +168,9 @@ class Phones:
         rate: float = 10.0,
         at_once: int | None = None,
         sound: Ear | Path | None = None,
+        keys: str = "",
+        by: KeysBy = "rfc4733",
+        pause: float = 1.0,
         number: str = "123",
         caller: str = "08120000000",
         timeout: float = 60.0,
@@ -173,8 +181,12 @@ class Phones:
         A refusal is a good call too: see `finals`. `sound` is an Ear for a single call, a raw
         alaw file that SIPp plays in every call, or None for silence. Where `trace_rtt` is given,
         SIPp writes INVITE-to-final times beside it: <its name without suffix>_<pid>_rtt.csv.
+
+        `keys` are pressed one after the other, each after a `pause` in seconds: as events in RTP,
+        for which there must be no sound, or by SIP INFO. A phone that tells of its keys by
+        "tones" knows no events; the tones are in its sound (keys.write_tones).
         """
-        words = {"hold_ms": _ms(hold), "caller": caller}
+        words = {"hold_ms": _ms(hold), "caller": caller, **_keys(keys, by, pause)}
         more = ["-trace_rtt", "-rtt_freq", "1000"] if trace_rtt else []
         limit = ["-l", str(at_once or calls)]
         return self._run(
@@ -274,12 +286,48 @@ def _filled(scenario: Path, words: dict[str, str], sound: Ear | Path | None) -> 
         port, tone = "[media_port]", ""
     text = scenario.read_text()
     text = text.replace("     @words@ are filled in by phones.py.", "")
-    for word, value in {**words, "audio_port": port, "tone": tone}.items():
+    # The keys first: there are words in them.
+    for word, value in {"keys": "", **words, "audio_port": port, "tone": tone}.items():
         text = text.replace(f"@{word}@", value)
     left = re.search(r"@[a-z_]+@", text)
     if left:
         raise LauncherError(f"{scenario.name} has an unknown word {left[0]}")
     return text
+
+
+_INFO = """<send retrans="500"><![CDATA[
+      INFO [next_url] SIP/2.0
+      Via: SIP/2.0/[transport] [local_ip]:[local_port];branch=[branch]
+      [routes]
+      Max-Forwards: 70
+      From: <sip:@caller@@[local_ip]:[local_port]>;tag=[pid]p[call_number]
+      To: <sip:[service]@[remote_ip]:[remote_port]>[peer_tag_param]
+      Call-ID: [call_id]
+      CSeq: @number@ INFO
+      Content-Type: application/dtmf-relay
+      Content-Length: [len]
+
+      Signal=@key@
+      Duration=160
+    ]]></send><recv response="200"/>"""
+
+
+def _keys(keys: str, by: KeysBy, pause: float) -> dict[str, str]:
+    """The words of caller.xml that say how its keys are offered and pressed."""
+    kind = _PLAYED_EVENTS if keys and by == "rfc4733" else _EVENTS
+    lines = [f"a=rtpmap:{kind} telephone-event/8000", f"a=fmtp:{kind} 0-15"]
+    offer = {"event_type": f" {kind}", "events": "".join(f"\n      {line}" for line in lines)}
+    if by == "tones":
+        return {"event_type": "", "events": "", "keys": ""}
+    pressed = [f'<pause milliseconds="{_ms(pause)}"/>' + _one_key(number, key, by)
+               for number, key in enumerate(keys, 2)]  # fmt: skip
+    return offer | {"keys": "\n".join(pressed)}
+
+
+def _one_key(number: int, key: str, by: KeysBy) -> str:
+    if by == "info":
+        return _INFO.replace("@number@", str(number)).replace("@key@", key)
+    return f'<nop><action><exec play_dtmf="{key}"/></action></nop>'
 
 
 def _ms(seconds: float) -> str:

@@ -50,6 +50,7 @@ def _converse(state: State, phones: Phones, agent: str, port: int) -> bool:
         Ear(write_tone(tones / "caller.alaw", CALLER_HZ)) as caller_ear,
         phones.caller(hold=45.0, sound=caller_ear) as call,
     ):
+        caller_ear.press("1")  # in the menu, if there is one
         before = 0
         while call.running:
             # The notice is what the caller hears before the agent's phone rings.
@@ -66,6 +67,7 @@ def _converse(state: State, phones: Phones, agent: str, port: int) -> bool:
     table = [
         ("answer to the call", f"admitted ({status})" if status == 200 else f"rejected ({status})"),
         ("notice and music heard", f"{before} RTP packets ({before / 50:.1f} s)"),
+        ("chosen in the menu", str(row.get("menu_path") or "-")),
         ("queue", str(row.get("queue") or "-")),
         ("agent", str(row.get("agent") or "-")),
         ("conversation", f"{talked:.1f} s, {agent_ear.packets} packets heard by the agent"),

@@ -61,6 +61,10 @@ class Channel:
         """Set once the channel has ended, or has been asked to end by its far end."""
         self.destroyed = False
         self.party = Party()
+        self.language = ""
+        """What its party is spoken to in: for whoever speaks, Asterisk is not told."""
+        self.playbacks = 0
+        """How many have been expected until now."""
         self._playbacks: dict[str, str] = {}
         self._waiters: set[asyncio.Future[None]] = set()
         self._on_gone: set[Callable[[], None]] = set()
@@ -176,6 +180,14 @@ class Channel:
             await self._change()
         return key
 
+    async def next_key_within(self, seconds: float) -> str | None:
+        """Return the next key; None if none is pressed in time. Raises Gone if the channel ends."""
+        try:
+            async with asyncio.timeout(seconds):
+                return await self.next_key()
+        except TimeoutError:
+            return None
+
     async def until_hold(self, on: bool) -> None:
         """Return once the phone holds (or, if not `on`, talks again). Raises Gone if the channel
         ends."""
@@ -214,6 +226,7 @@ class Channel:
     def expect_playback(self, playback_id: str) -> None:
         """Follow a playback that is about to be started under this id."""
         self._playbacks[playback_id] = ""
+        self.playbacks += 1
 
     def playing(self) -> list[str]:
         """The playbacks whose end is expected."""
@@ -229,9 +242,14 @@ class Channel:
         """Follow it no more. Idempotent."""
         self._playbacks.pop(playback_id, None)
 
-    async def playback_ended(self, playback_id: str, seconds: float) -> str:
-        """Return how an expected playback ended: done, failed or cancelled."""
-        await self.until(lambda: bool(self._playbacks[playback_id]), seconds, "end of prompt")
+    async def playback_ended(self, playback_id: str, seconds: float, or_key: bool = False) -> str:
+        """Return how an expected playback ended: done, failed or cancelled. `or_key`: return at
+        the first key that nobody has taken, too; empty if the playback has not ended by then."""
+
+        def ended() -> bool:
+            return bool(self._playbacks[playback_id]) or (or_key and self.party.pressed)
+
+        await self.until(ended, seconds, "end of prompt")
         return self._playbacks[playback_id]
 
     @asynccontextmanager

@@ -61,9 +61,18 @@ class Party:
         now = time.monotonic() - self._held_since if self.on_hold else 0.0
         return self._held_seconds + now
 
+    @property
+    def pressed(self) -> bool:
+        """Whether there is a key that nobody has taken."""
+        return bool(self._keys)
+
     def take_key(self) -> str | None:
         """The next key that was pressed; None if there is none."""
         return self._keys.popleft() if self._keys else None
+
+    def forget_keys(self) -> None:
+        """Forget what was pressed and nobody has taken."""
+        self._keys.clear()
 
     def spoke_before(self) -> float | None:
         """How many seconds ago the party was last heard to speak: 0 for one who is speaking, None

@@ -167,7 +167,7 @@ class Adoption:
             return None
         if call.stage in (Stage.RINGING, Stage.DIALLING) and channel.id.startswith(OUT):
             call.stage = Stage.NOTICE  # picked up while nobody looked
-        if row is not None and call.stage in (Stage.ADMISSION, Stage.NOTICE):
+        if row is not None and call.stage in (Stage.ADMISSION, Stage.NOTICE, Stage.MENU):
             await self._prompts.hush(self._ari.channel(channel.id), row.incarnation)
         self._reception.adopt(call, channel, bridge)
         return None

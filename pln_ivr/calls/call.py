@@ -9,7 +9,15 @@ import uuid_utils
 
 from pln_ivr.ari.events import ChannelInfo, StasisStart
 from pln_ivr.journal import CallRow
-from pln_ivr.outcomes import ABANDONED_IN, NOT_REACHED, Direction, Outcome, Reason, Result, Stage
+from pln_ivr.outcomes import (
+    GONE_IN,
+    Direction,
+    MenuEnd,
+    Outcome,
+    Reason,
+    Result,
+    Stage,
+)
 
 ADOPTED = 1000
 """How far an adopted call's row leaps ahead of the versions of the run that had it before."""
@@ -47,12 +55,20 @@ class Call:
     started_at: datetime = field(default_factory=lambda: datetime.now(UTC))
     answered_at: datetime | None = None
     notice_heard_at: datetime | None = None
+    menu_at: datetime | None = None
+    menu_path: str | None = None
+    """The words of what was chosen, with slashes between them."""
+    menu_end: MenuEnd | None = None
+    language: str = ""
+    """What the caller is spoken to in; empty: the house's own."""
     queued_at: datetime | None = None
     place_at: datetime | None = None
     """What decides the place in the line: `queued_at`, or that of an earlier call cut off."""
     offered_at: datetime | None = None
     talking_at: datetime | None = None
     ended_at: datetime | None = None
+    first_queue: str | None = None
+    """The line that the call joined first, whatever it overflowed or was transferred to since."""
     queue: str | None = None
     agent: str | None = None
     recording: str | None = None
@@ -130,9 +146,7 @@ class Call:
         """The outcome if the caller leg ended by itself in the present stage."""
         if self.stage is Stage.TALKING:
             return Outcome(Result.ANSWERED, Reason.CALLER_HUNG_UP)
-        if self.stage is Stage.DIALLING:
-            return NOT_REACHED
-        return Outcome(Result.ABANDONED, ABANDONED_IN[self.stage])
+        return GONE_IN[self.stage]
 
     def row(self) -> CallRow:
         """The next version of the call's row in the journal."""
@@ -149,6 +163,10 @@ class Call:
             started_at=self.started_at,
             answered_at=self.answered_at,
             notice_heard_at=self.notice_heard_at,
+            menu_at=self.menu_at,
+            menu_path=self.menu_path,
+            menu_end=self.menu_end,
+            language=self.language,
             queued_at=self.queued_at,
             place_at=self.place_at,
             offered_at=self.offered_at,

@@ -21,7 +21,7 @@ from pln_ivr.calls.call import OUT, clean_number
 from pln_ivr.errors import JournalError
 from pln_ivr.journal import CallRow, JournalReader, JournalWriter, MarkRow
 from pln_ivr.journal.cdr import CdrFile, CdrLine, Note, Piece, parse
-from pln_ivr.outcomes import ABANDONED_IN, NOT_REACHED, Direction, Outcome, Reason, Result, Stage
+from pln_ivr.outcomes import GONE_IN, NOT_REACHED, Direction, Outcome, Reason, Result, Stage
 from pln_ivr.queues.phones import PjsipPhones
 from pln_ivr.recordings.recorder import recording_uri
 
@@ -72,6 +72,7 @@ def stage_at(row: CallRow, moment: datetime) -> Stage:
     for stage, since in (
         (Stage.TALKING, row.talking_at),
         (Stage.WAITING, row.queued_at),
+        (Stage.MENU, row.menu_at),
         (Stage.NOTICE, row.answered_at),
     ):
         if since is not None and since <= moment:
@@ -84,9 +85,7 @@ def outcome_of_unseen(stage: Stage) -> Outcome:
     the agent can have ended."""
     if stage is Stage.TALKING:
         return Outcome(Result.ANSWERED, Reason.UNSEEN)
-    if stage is Stage.DIALLING:
-        return NOT_REACHED
-    return Outcome(Result.ABANDONED, ABANDONED_IN[stage])
+    return GONE_IN[stage]
 
 
 def _blank(line: CdrLine, node: str) -> CallRow:

@@ -1,6 +1,6 @@
 """The journey: one coroutine that takes a call through its stages.
 
-notice → waiting → ringing an agent → talking. It reads like the caller's visit. If the
+notice → menu → waiting → ringing an agent → talking. It reads like the caller's visit. If the
 caller hangs up, whatever is being awaited is cancelled there and then, and Gone is
 raised; reception ends the call in its one place.
 """
@@ -23,6 +23,7 @@ from pln_ivr.calls.conversation import Conversation, HandOver, Means, Transfer
 from pln_ivr.calls.partner import Partner, Partners
 from pln_ivr.calls.prompts import Prompts
 from pln_ivr.calls.room import Comfort, WaitingRoom
+from pln_ivr.calls.walk import MenuWalk
 from pln_ivr.errors import AriError, AriRefused, AriTimeout, AriUnavailable, Gone
 from pln_ivr.outcomes import OfferResult, Outcome, Reason, Result, Stage, TalkEnd
 from pln_ivr.queues.desk import Desk, Place
@@ -53,8 +54,12 @@ class Rules:
     dialled: Mapping[str, str]
 
     def queue(self, dialled: str) -> str:
-        """The queue for a call to this number."""
+        """The queue for a call to this number, unless the caller chooses another one."""
         return self.dialled.get(dialled, self.entry)
+
+    def may_choose(self, dialled: str) -> bool:
+        """Whether a caller of this number hears the menu: who dialled a line has chosen."""
+        return dialled not in self.dialled
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +72,8 @@ class House:
     desk: Desk
     partners: Partners
     recorder: Recorder
+    menu: MenuWalk | None
+    """None: callers join their line at once."""
     returning: Returning
     means: Means
     seats: Seats
@@ -98,6 +105,7 @@ class Journey:
         self._rules = rules
         self._call = call
         self._caller = caller
+        caller.language = call.language
         self._ended: Outcome | None = None
 
     async def visit(self, start: Talk | Errand | None = None) -> Outcome:
@@ -115,6 +123,10 @@ class Journey:
                     return await self._call_out(start.offer)
                 if self._call.stage in (Stage.ADMISSION, Stage.NOTICE):
                     await self._greet()
+                if self._call.stage in (Stage.NOTICE, Stage.MENU):
+                    let_go = await self._choose()
+                    if let_go:
+                        return let_go
                 return await self._find_agent()
         except Gone:
             if self._ended:  # the caller followed while we cleared up after the agent's hang-up
@@ -154,6 +166,22 @@ class Journey:
             await self._house.prompts.hush(self._caller)
             await self._house.ari.lease(self._caller.id, seconds)
 
+    # -- menu ----------------------------------------------------------------------------
+
+    async def _choose(self) -> Outcome | None:
+        """Have a caller who has no line yet choose one in the menu; the outcome if that was all
+        they wanted."""
+        call, menu = self._call, self._house.menu
+        if menu is None or call.queue or not self._rules.may_choose(call.dialled):
+            return None
+        call.menu_at = call.menu_at or datetime.now(UTC)
+        self._enter(Stage.MENU)
+        left = await menu.lead(call, self._caller)
+        if left.queue is None:
+            return Outcome(Result.RELEASED, Reason.INFORMED)
+        call.queue = left.queue or None
+        return None
+
     # -- waiting -------------------------------------------------------------------------
 
     async def _find_agent(self, goal: Transfer | None = None) -> Outcome:
@@ -181,7 +209,7 @@ class Journey:
         """Join the line; who was cut off a moment ago has the old place."""
         call, now = self._call, datetime.now(UTC)
         if call.queued_at is None:
-            call.queued_at = now
+            call.queued_at, call.first_queue = now, line.name
             call.place_at = self._house.returning.place(call.caller, line.name, now)
         call.place_at = call.place_at or call.queued_at
 

@@ -1,5 +1,7 @@
 """Prompts as files: texts in a TOML file, spoken by espeak-ng, made fit by sox.
 
+What is said in another language stands in a file of its own, beside the first.
+
 Each prompt becomes ``<name>.alaw``: headerless A-law, 8 kHz, mono, what Asterisk sends
 to a trunk without transcoding. A studio recording of the same name replaces the
 synthesised voice and gets the same levels.
@@ -15,12 +17,13 @@ import shutil
 import subprocess
 import tempfile
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from pln_ivr.calls.menu import PROMPTS as MENU_PROMPTS
 from pln_ivr.errors import PromptError
 from pln_ivr.queues.lines import ANNOUNCEMENTS
 
@@ -35,8 +38,10 @@ REQUIRED = (
     "on-hold",
     "agent-logged-out",
     "agent-noted",
+    *MENU_PROMPTS,
     *ANNOUNCEMENTS,
 )
+"""What is said in any case; in another language than the first, only what has a text there."""
 STUDIO_FORMATS = ("wav", "flac", "alaw")
 BYTES_PER_SECOND = 8000
 SHORTEST_SECONDS = 0.4  # with the 0.2 s of silence at the ends: less holds no speech
@@ -70,6 +75,7 @@ class Prompts:
     path: Path
     voice: Voice
     texts: Mapping[str, str]  # name -> text, whitespace folded
+    language: str = ""  # empty: the first one
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,28 +89,53 @@ class BuildReport:
     seconds: Mapping[str, float]
 
 
-def load_texts(path: str | Path) -> Prompts:
+def files_of(texts: Path, languages: Iterable[str]) -> Iterator[tuple[str, Path]]:
+    """Each language, the first one empty, with the file of its texts. The audio of another than
+    the first goes into a subfolder of its name."""
+    yield "", texts
+    for language in languages:
+        yield language, texts.with_name(f"{language}.toml")
+
+
+def load_texts(path: str | Path, language: str = "") -> Prompts:
     """Read and validate the texts file. Raises PromptError naming the file and the key."""
     path = Path(path)
     try:
         data = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise PromptError(f"{path}: cannot read the prompts' texts: {error.strerror}") from None
+        cure = f"; or take {language} out of prompts.languages" if language else ""
+        raise PromptError(
+            f"{path}: cannot read the prompts' texts: {error.strerror}{cure}"
+        ) from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise PromptError(f"{path}: not a TOML file in UTF-8: {error}") from None
     unknown = sorted(set(data) - {"voice", "prompts"})
     if unknown:
         raise PromptError(f"{path}: {unknown[0]}: unknown; only [voice] and [prompts] belong here")
-    return Prompts(path, _voice(path, data.get("voice", {})), _texts(path, data.get("prompts")))
+    required = () if language else REQUIRED
+    texts = _texts(path, data.get("prompts"), required)
+    return Prompts(path, _voice(path, data.get("voice", {}), language), texts, language)
 
 
-def _voice(path: Path, data: Any) -> Voice:
+def with_texts(prompts: Prompts, more: Mapping[str, str]) -> Prompts:
+    """The same with texts from elsewhere. Raises PromptError if a name stands in both."""
+    twice = sorted(prompts.texts.keys() & more.keys())
+    if twice:
+        raise PromptError(
+            f"{prompts.path}: prompts.{twice[0]}: the settings have a text of this name as well;"
+            " take one of them out"
+        )
+    folded = {name: " ".join(text.split()) for name, text in more.items()}
+    return replace(prompts, texts={**prompts.texts, **folded})
+
+
+def _voice(path: Path, data: Any, language: str) -> Voice:
     if not isinstance(data, dict):
         raise PromptError(f"{path}: voice: must be a table, [voice]")
     unknown = sorted(set(data) - {"name", "speed", "pitch"})
     if unknown:
         raise PromptError(f"{path}: voice.{unknown[0]}: unknown; name, speed and pitch can be set")
-    voice = Voice(**data)
+    voice = Voice(**data) if "name" in data or not language else Voice(name=language, **data)
     if not isinstance(voice.name, str) or not re.fullmatch(r"[A-Za-z0-9][\w+/-]*", voice.name):
         raise PromptError(f'{path}: voice.name: must be a voice of espeak-ng, e.g. "id"')
     for key, lowest, highest in (("speed", 80, 300), ("pitch", 0, 99)):
@@ -114,7 +145,7 @@ def _voice(path: Path, data: Any) -> Voice:
     return voice
 
 
-def _texts(path: Path, data: Any) -> dict[str, str]:
+def _texts(path: Path, data: Any, required: Iterable[str]) -> dict[str, str]:
     if not isinstance(data, dict):
         raise PromptError(f"{path}: prompts: missing; must be a table of texts, [prompts]")
     texts = {}
@@ -124,7 +155,7 @@ def _texts(path: Path, data: Any) -> dict[str, str]:
         if not isinstance(text, str) or not text.strip():
             raise PromptError(f"{path}: prompts.{name}: must be a text to speak, in quotes")
         texts[name] = " ".join(text.split())
-    missing = [name for name in REQUIRED if name not in texts]
+    missing = [name for name in required if name not in texts]
     if missing:
         raise PromptError(f"{path}: prompts.{missing[0]}: missing; write the text of this prompt")
     return texts
@@ -145,7 +176,7 @@ def build_prompts(texts: Prompts, out: str | Path, studio: str | Path | None = N
     recording is not audio, the folder cannot be written.
     """
     out = Path(out)
-    recordings, ignored = _studio_files(texts, None if studio is None else Path(studio))
+    recordings, ignored = _studio_files(texts, studio_of(texts, studio))
     try:
         out.mkdir(parents=True, exist_ok=True)
         manifest = _read_manifest(out / MANIFEST)
@@ -161,7 +192,7 @@ def build_prompts(texts: Prompts, out: str | Path, studio: str | Path | None = N
             manifest[name] = [fingerprint, _digest(target)]
             _write_atomically(out / MANIFEST, json.dumps(manifest, indent=1).encode())
         statement = out / f"{STATEMENT}.alaw"
-        if not statement.exists():
+        if not texts.language and not statement.exists():
             _write_atomically(statement, SILENCE)
         seconds = {name: duration_seconds(out / f"{name}.alaw") for name in texts.texts}
     except OSError as error:
@@ -180,16 +211,42 @@ def build_prompts(texts: Prompts, out: str | Path, studio: str | Path | None = N
 
 def missing_prompts(texts: Prompts, folder: str | Path) -> list[str]:
     """Names of the prompts that are not in ``folder``, or are empty or not readable."""
-    missing = []
-    for name in texts.texts:
+    return [name for name in texts.texts if not is_built(folder, name)]
+
+
+def outdated_prompts(
+    texts: Prompts, folder: str | Path, studio: str | Path | None = None
+) -> list[str]:
+    """Names of the prompts that were built into ``folder`` from what has changed since. Raises
+    PromptError."""
+    recordings, _ = _studio_files(texts, studio_of(texts, studio))
+    manifest = _read_manifest(Path(folder) / MANIFEST)
+    return [
+        name
+        for name in texts.texts
+        if name in manifest and manifest[name][0] != _fingerprint(texts, name, recordings.get(name))
+    ]
+
+
+def studio_of(texts: Prompts, studio: str | Path | None) -> Path | None:
+    """Where the recordings of the texts' language are: for another than the first in a subfolder
+    of its name, if there is one."""
+    if studio is None or not texts.language:
+        return None if studio is None else Path(studio)
+    folder = Path(studio) / texts.language
+    return folder if folder.is_dir() else None
+
+
+def is_built(folder: str | Path, name: str, language: str = "") -> bool:
+    """Whether a prompt can be played from ``folder``, in this language or else in the first."""
+    for place in filter(None, (language and f"{language}/{name}", name)):
         try:
-            with (Path(folder) / f"{name}.alaw").open("rb") as file:
-                usable = bool(file.read(1))
+            with (Path(folder) / f"{place}.alaw").open("rb") as file:
+                if file.read(1):
+                    return True
         except OSError:
-            usable = False
-        if not usable:
-            missing.append(name)
-    return missing
+            continue
+    return False
 
 
 def duration_seconds(path: str | Path) -> float:
@@ -201,7 +258,9 @@ def _studio_files(texts: Prompts, studio: Path | None) -> tuple[dict[str, Path],
     if studio is None:
         return {}, ()
     try:
-        files = sorted(file for file in studio.iterdir() if not file.name.startswith("."))
+        files = sorted(
+            file for file in studio.iterdir() if file.is_file() and not file.name.startswith(".")
+        )
     except OSError as error:
         raise PromptError(
             f"{studio}: cannot read the folder of studio recordings: {error.strerror}"

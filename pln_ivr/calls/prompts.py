@@ -17,11 +17,16 @@ UNKNOWN_LENGTH_SECONDS = 30.0
 """Taken for a prompt whose file this program cannot read."""
 
 
-_WHILE_GREETED = ("notice", "please-wait")
+BARGED_IN = tuple(f"barge-in-{number}" for number in range(4))
+"""Stand for the names of prompts that a key cuts short, in turn: the same one may be begun again
+before the end of the one before has been told."""
+
+_WHILE_GREETED = ("notice", "please-wait", *BARGED_IN)
 
 
 def _playback(name: str, run: str, channel_id: str) -> str:
-    """Its id, which a later run can tell: a prompt is played once to a channel by a run."""
+    """Its id, which a later run can tell: a prompt is played once to a channel by a run, but for
+    those that a key cuts short."""
     return f"{name}-{run}-{channel_id}"
 
 
@@ -37,28 +42,32 @@ class Prompts:
         self._folder = folder
         self._margin = margin
         self._on_failed = on_failed
-        self._lengths: dict[str, float] = {}
 
-    async def play(self, channel: Channel, name: str) -> bool:
-        """Play a prompt to its end; true if Asterisk says that it was played whole.
+    async def play(self, channel: Channel, name: str, barge_in: bool = False) -> bool:
+        """Play a prompt to its end, in the channel's language if there is such a recording; true
+        if Asterisk says that it was played whole.
 
-        A prompt that fails or never ends is counted and the call goes on without it.
-        Cancelling stops the prompt. Raises Gone; AriUnavailable if Asterisk is away.
+        `barge_in`: a key ends it, and is left to be taken. A prompt that fails or never ends is
+        counted and the call goes on without it. Cancelling stops the prompt. Raises Gone;
+        AriUnavailable if Asterisk is away.
         """
-        playback_id = _playback(name, self._run, channel.id)
+        known_as = BARGED_IN[channel.playbacks % len(BARGED_IN)] if barge_in else name
+        playback_id = _playback(known_as, self._run, channel.id)
         channel.expect_playback(playback_id)
-        deadline = self.seconds(name)
-        state = ""
+        file = self._file(name, channel.language)
+        deadline = self._seconds(file)
+        state, pressed = "", False
         try:
-            await self._ari.play(channel.id, f"sound:pln/{name}", playback_id)
-            state = await channel.playback_ended(playback_id, deadline)
+            await self._ari.play(channel.id, f"sound:pln/{file}", playback_id)
+            state = await channel.playback_ended(playback_id, deadline, or_key=barge_in)
+            pressed = not state
         except (AriTimeout, AriRefused) as error:
             log.error("prompt_failed", prompt=name, error=str(error))
         finally:
             channel.forget_playback(playback_id)
             if not state and not channel.gone:
                 await self._stop(playback_id)
-        if state != "done":
+        if state != "done" and not pressed:
             self._on_failed(name)
         return state == "done"
 
@@ -73,14 +82,22 @@ class Prompts:
         except AriError as error:
             log.warning("prompt_not_stopped", error=str(error))
 
-    def seconds(self, name: str) -> float:
+    def seconds(self, name: str, language: str = "") -> float:
         """How long a prompt may take at most, by its own length."""
-        return self._length(name) + self._margin
+        return self._seconds(self._file(name, language))
 
-    def _length(self, name: str) -> float:
-        if name not in self._lengths:
-            try:
-                self._lengths[name] = duration_seconds(self._folder / f"{name}.alaw")
-            except OSError:
-                self._lengths[name] = UNKNOWN_LENGTH_SECONDS
-        return self._lengths[name]
+    def _seconds(self, file: str) -> float:
+        length = self._length(file)
+        return (UNKNOWN_LENGTH_SECONDS if length is None else length) + self._margin
+
+    def _file(self, name: str, language: str) -> str:
+        """Where it is below the folder: what there is not in a language is in the house's own."""
+        file = f"{language}/{name}"
+        return file if language and self._length(file) is not None else name
+
+    def _length(self, file: str) -> float | None:
+        """None if this program cannot read it. Looked up each time: it may be built anew."""
+        try:
+            return duration_seconds(self._folder / f"{file}.alaw")
+        except OSError:
+            return None

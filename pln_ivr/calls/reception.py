@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -107,6 +107,10 @@ class Reception:
     def calls(self) -> int:
         """Calls with a journey under way."""
         return len(self._calls)
+
+    def calls_in_stages(self) -> Counter[Stage]:
+        """How many of them are in each stage."""
+        return Counter(call.stage for call in self._calls.values())
 
     def dismissed(self, channel_id: str) -> bool:
         """Whether we have done with this channel lately: Asterisk may list it a while longer."""
@@ -457,7 +461,7 @@ class Reception:
     def _keep_place(self, call: Call, outcome: Outcome) -> None:
         """Who was cut off may dial again at once, and has the old place."""
         if call.place_at and outcome in CUT_OFF:
-            line, now = self._rules.queue(call.dialled), datetime.now(UTC)
+            line, now = call.first_queue or self._rules.queue(call.dialled), datetime.now(UTC)
             self._house.returning.remember(call.caller, line, call.place_at, now)
 
     def _tell_end(self, call: Call, outcome: Outcome) -> None:

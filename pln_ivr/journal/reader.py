@@ -23,6 +23,7 @@ from pln_ivr.outcomes import (
     Direction,
     FlagResult,
     IncidentKind,
+    MenuEnd,
     OfferResult,
     Reason,
     Result,
@@ -212,6 +213,7 @@ def _call(row: Mapping[str, Any]) -> CallRow:
         "direction": Direction(row["direction"]),
         "outcome": _word(Result, row["outcome"]),
         "reason": _word(Reason, row["reason"]),
+        "menu_end": _word(MenuEnd, row["menu_end"]),
     }
     return CallRow(**{**row, **words})
 

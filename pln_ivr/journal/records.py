@@ -14,6 +14,7 @@ from pln_ivr.outcomes import (
     Direction,
     FlagResult,
     IncidentKind,
+    MenuEnd,
     OfferResult,
     Reason,
     Result,
@@ -39,6 +40,10 @@ class CallRow:
     started_at: datetime
     answered_at: datetime | None = None
     notice_heard_at: datetime | None = None  # the notice was played to its end
+    menu_at: datetime | None = None  # the first menu began
+    menu_path: str | None = None  # words of what was chosen in it: "english/tagihan"
+    menu_end: MenuEnd | None = None  # how the caller left it, if they did
+    language: str = ""  # that the caller chose; empty: the house's own
     queued_at: datetime | None = None
     place_at: datetime | None = None  # decides the place in the line: an earlier call may have it
     offered_at: datetime | None = None  # the latest offer to an agent

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from native.root import Install, find_asterisk
-from pln_ivr.calls.prompt_files import build_prompts, load_texts
+from pln_ivr.calls.prompt_files import build_prompts, files_of, load_texts
 from tests.asterisk.talk import Talk
 from tests.asterisk.world import REPO, World
 
@@ -28,7 +28,8 @@ def install() -> Install:
 def prompts() -> Path:
     """The prompts, built once."""
     folder = CACHE / "prompts"
-    build_prompts(load_texts(REPO / "asterisk-conf/prompts/id.toml"), folder)
+    for language, file in files_of(REPO / "asterisk-conf/prompts/id.toml", ["en"]):
+        build_prompts(load_texts(file, language), folder / language)
     return folder
 
 

@@ -17,16 +17,15 @@ import time
 from collections import deque
 from dataclasses import dataclass, field
 
+from native.keys import events
 from native.pbx import free_media_port
 from native.tones import tone
 from tests.asterisk.sound import RATE, from_alaw, power
 
 FRAME = 160
 FRAME_SECONDS = 0.02
-KEYS = "0123456789*#ABCD"
 ANSWER_SECONDS = 10.0
 _RTP = struct.Struct("!BBHII")
-_EVENT = struct.Struct("!BBH")
 
 
 @dataclass
@@ -71,8 +70,8 @@ class Sound:
     sequence: int = 0
     timestamp: int = 0
     source: int = field(default_factory=lambda: secrets.randbits(32))
-    keys: deque[tuple[bytes, bool, bool]] = field(default_factory=deque)
-    """Telephone events (RFC 4733) on their way: payload, marker, first of its key."""
+    keys: deque[tuple[bytes, bool]] = field(default_factory=deque)
+    """Telephone events (RFC 4733) on their way: payload, marker (the first of its key)."""
     key_timestamp: int = 0
     heard: deque[tuple[float, bytes]] = field(default_factory=lambda: deque(maxlen=50 * 60))
 
@@ -81,8 +80,8 @@ class Sound:
         self.timestamp = (self.timestamp + FRAME) & 0xFFFFFFFF
         self.sequence = (self.sequence + 1) & 0xFFFF
         if self.keys:
-            payload, marker, first = self.keys.popleft()
-            if first:
+            payload, marker = self.keys.popleft()
+            if marker:
                 self.key_timestamp = self.timestamp
             kind = 101 | (0x80 if marker else 0)
             return _RTP.pack(0x80, kind, self.sequence, self.key_timestamp, self.source) + payload
@@ -164,13 +163,7 @@ class Softphone:
     def press(self, keys: str) -> None:
         """Press keys one after the other (RFC 4733); returns when they have been sent."""
         for key in keys:
-            number, frames = KEYS.index(key), 6
-            self._sound.keys.extend(
-                (_EVENT.pack(number, 10, FRAME * (frame + 1)), frame == 0, frame == 0)
-                for frame in range(frames)
-            )
-            end = (_EVENT.pack(number, 0x80 | 10, FRAME * frames), False, False)
-            self._sound.keys.extend([end] * 3)
+            self._sound.keys.extend(events(key))
             while self._sound.keys and not self.ended.is_set():
                 time.sleep(FRAME_SECONDS)
             self._sound.keys.clear()  # what a key does may end the call at once

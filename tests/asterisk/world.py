@@ -66,8 +66,7 @@ class World:
     def start(self) -> None:
         """Asterisk, then pln_ivr; returns when /readyz says yes."""
         self.pbx.prepare()
-        for prompt in self._prompts.glob("*.alaw"):
-            shutil.copy(prompt, self.pbx.sounds_dir / "id" / "pln")
+        shutil.copytree(self._prompts, self.pbx.sounds_dir / "id" / "pln", dirs_exist_ok=True)
         self.pbx.start()
         self.start_app()
 
@@ -82,6 +81,7 @@ class World:
             "RECORDINGS__FOLDER": str(self.archive),
             "JOURNAL__URL": self.journal_url,
             "PROMPTS__FOLDER": str(self._prompts),
+            "MENU__ENTRY": "",  # tests of the menu switch it on
             "AGENTS__QUALIFY_SECONDS": "0",  # SIPp takes an OPTIONS for a call
             "FALLBACK__CALLS": str(self.pbx.calls_file),
             "ADMISSION__UPKEEP_SECONDS": "2",

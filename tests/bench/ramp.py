@@ -14,7 +14,23 @@ from .house import House
 from .talkers import Talkers
 from .watch import PROMISED_LAG_MS
 
-RATES = (50.0, 100.0, 150.0, 200.0, 250.0, 350.0, 500.0, 600.0, 700.0, 850.0, 1000.0, 1400.0, 2000.0, 2800.0, 4000.0)
+RATES = (
+    50.0,
+    100.0,
+    150.0,
+    200.0,
+    250.0,
+    350.0,
+    500.0,
+    600.0,
+    700.0,
+    850.0,
+    1000.0,
+    1400.0,
+    2000.0,
+    2800.0,
+    4000.0,
+)
 STEP_SECONDS = 5.0
 FULL_CORE = 90.0
 """Per cent of a core from which a process with one busy thread counts as at its end."""

@@ -82,6 +82,7 @@ class FakePbx(ABC):
         self.endpoints: dict[str, str] = {}
         self.objects: set[tuple[str, str]] = set()
         self.globals: dict[str, str] = {}
+        self._pressed = 0
         self.filters: list[set[str]] = []
         self.filter: set[str] | None = None
         """Types of events that are sent; None: all."""
@@ -90,11 +91,13 @@ class FakePbx(ABC):
     def send(self, type_: str, **fields: Any) -> None:
         """Send an event to the application, if it wants this type."""
 
-    def call(self, channel_id: str = "caller-1", number: str = "081234567890") -> FakeChannel:
-        """Somebody dials 123."""
+    def call(
+        self, channel_id: str = "caller-1", number: str = "081234567890", dialled: str = "123"
+    ) -> FakeChannel:
+        """Somebody dials 123, or another number that means it."""
         channel = FakeChannel(channel_id, "Ring", caller=number)
         self.add(channel)
-        self.enter_app(channel, "call", "123")
+        self.enter_app(channel, "call", dialled)
         return channel
 
     def dial_code(self, channel_id: str, code: str, endpoint: str) -> None:
@@ -117,6 +120,18 @@ class FakePbx(ABC):
         channel.state = "Up"
         self.send("ChannelStateChange", channel=channel.json())
         self.enter_app(channel, "agent", "/spool/file.raw")
+
+    def press(self, channel_id: str, keys: str) -> None:
+        """The party at a phone presses keys."""
+        for key in keys:
+            self._pressed += 1
+            self.send(
+                "ChannelDtmfReceived",
+                channel=self.channels[channel_id].json(),
+                digit=key,
+                duration_ms=100,
+                timestamp=str(self._pressed),
+            )
 
     def hang_up(self, channel_id: str, cause: int = 16, tech_cause: int = 0) -> None:
         """The party at the phone ends it. Nothing if it has ended already."""

@@ -22,12 +22,14 @@ from pln_ivr.config import (
     Fallback,
     Journal,
     Prompts,
+    Queues,
     Recordings,
     Settings,
 )
 from pln_ivr.journal import CallRow, JournalWriter, OfferRow
 from pln_ivr.journal.records import AgentStateRow, Row
 from pln_ivr.journal.schema import create_engine, parse_url, upgrade
+from pln_ivr.menu_config import Menu
 from pln_ivr.metrics import Metrics
 from pln_ivr.queues.agents import AgentState, Wish
 from tests.fake_ari.server import PASSWORD, Asked, FakeAri, FakeChannel, Json, fake_ari
@@ -233,6 +235,8 @@ async def world(
     recordings: Recordings | None = None,
     capacity: int = 10,
     drain: Drain | None = None,
+    menu: Menu | None = None,
+    queues: Queues | None = None,
     before: Callable[[World], None] = lambda _: None,
 ) -> AsyncIterator[World]:
     """A world whose application is connected and whose two agents are ready.
@@ -258,6 +262,8 @@ async def world(
             journal=Journal(url=f"sqlite:///{folder}/journal.db"),
             fallback=Fallback(calls=folder / "calls.csv"),
             drain=drain or Drain(),
+            queues=queues or Queues(),
+            menu=menu or Menu(entry=""),
         )
         upgrade(create_engine(parse_url(settings.journal.url)))
         ari = settings.ari

@@ -214,6 +214,47 @@ async def test_waiting_for_the_end_of_a_playback(channel: Channel, state: str) -
     assert await waiting == state
 
 
+async def press(channel: Channel, key: str, at: str = "1") -> None:
+    await asyncio.sleep(0)
+    channel.feed(event("ChannelDtmfReceived", channel=info(), digit=key, timestamp=at))
+
+
+async def test_a_key_ends_the_wait_for_a_playback_if_that_is_wanted(channel: Channel) -> None:
+    channel.expect_playback("p-1")
+    wait = asyncio.create_task(channel.playback_ended("p-1", SOON, or_key=True))
+    await press(channel, "5")
+    assert await wait == ""
+    assert channel.party.take_key() == "5", "it is left to be taken"
+    deaf = asyncio.create_task(channel.playback_ended("p-1", SOON))
+    await press(channel, "6", "2")
+    assert not deaf.done()
+    channel.feed(event("PlaybackFinished", playback=playback("p-1")))
+    assert await deaf == "done"
+
+
+async def test_a_key_pressed_before_ends_it_at_once_and_an_end_before_wins(
+    channel: Channel,
+) -> None:
+    channel.expect_playback("p-1")
+    await press(channel, "5")
+    assert await channel.playback_ended("p-1", SOON, or_key=True) == ""
+    channel.feed(event("PlaybackFinished", playback=playback("p-1")))
+    assert await channel.playback_ended("p-1", SOON, or_key=True) == "done"
+
+
+async def test_a_key_in_time_or_none(channel: Channel) -> None:
+    assert await channel.next_key_within(0.01) is None
+    wait = asyncio.create_task(channel.next_key_within(SOON))
+    await press(channel, "#")
+    assert await wait == "#"
+    await press(channel, "1", "2")
+    channel.party.forget_keys()
+    assert not channel.party.pressed
+    by_caller(channel)
+    with pytest.raises(Gone):
+        await channel.next_key_within(SOON)
+
+
 async def test_a_playback_that_nobody_expects_is_forgotten(channel: Channel) -> None:
     channel.feed(event("PlaybackFinished", playback=playback()))
     channel.expect_playback("p-1")

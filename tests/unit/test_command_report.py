@@ -112,7 +112,9 @@ def test_agents_as_json(pln_ivr: Run, folder: Path) -> None:
 
 
 def test_the_targets_are_those_of_the_settings(pln_ivr: Run, folder: Path) -> None:
-    (folder / "slow.toml").write_text(f"[queues.names.{QUEUE}]\nservice_seconds = 40\n")
+    (folder / "slow.toml").write_text(
+        f"[menu]\nentry = ''\n[queues.names.{QUEUE}]\nservice_seconds = 40\n"
+    )
     done = pln_ivr(folder, "report", "queues", *DAY, "--format", "json", "-c", "slow.toml")
     (row,) = [row for row in as_json(done) if row["queue"] == QUEUE]
     assert (row["within_target"], row["service_level"]) == (2, 1.0)

@@ -161,7 +161,9 @@ def test_what_the_journal_knows_better_stays() -> None:
     [
         (0.5, Stage.ADMISSION),
         (1, Stage.NOTICE),
-        (8, Stage.NOTICE),
+        (4, Stage.NOTICE),
+        (5, Stage.MENU),
+        (8, Stage.MENU),
         (9, Stage.WAITING),
         (19.9, Stage.WAITING),
         (20, Stage.TALKING),
@@ -169,7 +171,7 @@ def test_what_the_journal_knows_better_stays() -> None:
     ],
 )
 def test_the_stage_at_a_moment(moment: float, stage: Stage) -> None:
-    visit = row(queued_at=after(9), offered_at=after(15), talking_at=after(20))
+    visit = row(menu_at=after(5), queued_at=after(9), offered_at=after(15), talking_at=after(20))
     assert stage_at(visit, after(moment)) is stage
 
 
@@ -178,6 +180,7 @@ def test_how_a_call_ends_that_nobody_saw() -> None:
     assert told == {
         Stage.ADMISSION: Outcome(Result.ABANDONED, Reason.BEFORE_ANSWER),
         Stage.NOTICE: Outcome(Result.ABANDONED, Reason.IN_NOTICE),
+        Stage.MENU: Outcome(Result.ABANDONED, Reason.IN_MENU),
         Stage.WAITING: Outcome(Result.ABANDONED, Reason.IN_WAITING),
         Stage.RINGING: Outcome(Result.ABANDONED, Reason.IN_RINGING),
         Stage.DIALLING: Outcome(Result.UNREACHED, Reason.CUSTOMER_NO_ANSWER),

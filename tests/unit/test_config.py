@@ -66,6 +66,8 @@ def test_queues_are_named_in_the_file(file: Path) -> None:
     settings = loaded(
         file,
         """
+        [menu]
+        entry = ""
         [queues]
         entry = "umum"
         dialled = { "622150123" = "tagihan", "+6221" = "umum" }
@@ -221,7 +223,9 @@ def test_a_queue_that_does_not_exist(file: Path, text: str, key: str) -> None:
 def test_callers_do_not_overflow_in_a_circle(
     file: Path, overflows: dict[str, str], faulty: list[str]
 ) -> None:
-    text = "".join(f"[queues.names.{a}]\noverflow='{b}'\n" for a, b in overflows.items())
+    text = "[menu]\nentry=''\n" + "".join(
+        f"[queues.names.{a}]\noverflow='{b}'\n" for a, b in overflows.items()
+    )
     if not faulty:
         assert loaded(file, text)
         return

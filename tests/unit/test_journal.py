@@ -33,7 +33,7 @@ from pln_ivr.journal import (
     schema,
     tables,
 )
-from pln_ivr.outcomes import OfferResult, Reason, Result, Stage
+from pln_ivr.outcomes import MenuEnd, OfferResult, Reason, Result, Stage
 
 NOON = datetime(2026, 11, 23, 5, 0, 0, 123456, tzinfo=UTC)
 QUICK = Limits(batch_seconds=0.01)
@@ -119,7 +119,12 @@ async def test_round_trip(url: str) -> None:
         stage=Stage.ENDED,
         answered_at=NOON,
         notice_heard_at=later,
+        menu_at=later,
+        menu_path="english/tagihan",
+        menu_end=MenuEnd.CHOSEN,
+        language="en",
         queued_at=later,
+        place_at=later,
         offered_at=later,
         talking_at=later,
         ended_at=later.astimezone(jakarta),
@@ -147,6 +152,7 @@ async def test_round_trip(url: str) -> None:
         assert read.ended_at is not None
         assert read.ended_at.tzinfo is UTC
         assert type(read.outcome) is Result
+        assert type(read.menu_end) is MenuEnd
         assert reader.call("c9") is None
         assert [row.call_id for row in reader.last_calls(5)] == ["c2", "c1"]
         assert [row.call_id for row in reader.last_calls(1)] == ["c2"]

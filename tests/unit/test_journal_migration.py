@@ -253,6 +253,28 @@ async def test_calls_of_the_second_version_are_kept_and_found(
     assert {"incidents", "flags", "supervisions", "tokens"} <= tables(second)
 
 
+async def test_calls_of_the_third_version_had_no_menu(url: str) -> None:
+    engine = schema.create_engine(schema.parse_url(url))
+    with engine.begin() as connection:
+        command.upgrade(schema._alembic_config(connection), "0003")
+    engine.dispose()
+    with closing(sqlite3.connect(url.removeprefix("sqlite:///"))) as database:
+        database.execute(
+            f"INSERT INTO calls ({SECOND_CALLS}, started_at) VALUES ({', '.join('?' * 9)})",
+            ("c1", 5, *SAME, "waiting", NOON.strftime("%Y-%m-%d %H:%M:%S.%f")),
+        )
+        database.commit()
+    async with holding(url) as read:
+        kept = read.call("c1")
+        assert kept
+        assert (kept.menu_at, kept.menu_path, kept.menu_end, kept.language) == (
+            None,
+            None,
+            None,
+            "",
+        )
+
+
 def test_the_third_version_is_postgresql_as_well() -> None:
     told = StringIO()
     options = {"as_sql": True, "output_buffer": told}

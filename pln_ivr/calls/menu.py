@@ -1,0 +1,164 @@
+"""The menu: what callers choose from before they wait. Pure: where a caller is, and what is
+pressed, tell what comes next.
+
+Every walk ends. Silence, and keys that mean nothing, lead to an agent after so many in a row,
+and so do all keys after so many in all: a caller without a keypad, or one who is lost, is
+somebody to talk to.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+from pln_ivr.outcomes import MenuEnd
+
+NO_INPUT, INVALID, TO_AGENT, GOODBYE = "menu-no-input", "menu-invalid", "menu-agent", "goodbye"
+PROMPTS = (NO_INPUT, INVALID, TO_AGENT, GOODBYE)
+"""What is said besides the menus themselves: nothing was pressed; that means nothing; you are put
+through to an agent; thank you for calling."""
+
+
+class Kind(StrEnum):
+    """What a choice comes to."""
+
+    QUEUE = "queue"  # join this line
+    MENU = "menu"  # hear this menu
+    SAY = "say"  # hear this prompt, then the menu again
+    AGENT = "agent"  # join the menu's own line
+    REPEAT = "repeat"  # hear the menu again
+    HANG_UP = "hang_up"  # be let go
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What a key does. `target` is the line, the menu or the prompt."""
+
+    kind: Kind
+    target: str = ""
+
+    @property
+    def word(self) -> str:
+        """What stands for it in the journal and in metrics."""
+        return self.target or self.kind
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One menu. `queue` empty: the line that the number dialled has; `language` empty: the
+    house's."""
+
+    name: str
+    prompt: str
+    keys: Mapping[str, Choice]
+    queue: str = ""
+    language: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Menu:
+    """All menus, and how much patience there is: see the settings' section."""
+
+    entry: str
+    pages: Mapping[str, Page]
+    no_input_seconds: float
+    no_input_tries: int
+    invalid_tries: int
+    most_keys: int
+
+    @property
+    def prompts(self) -> dict[tuple[str, str], str]:
+        """Every prompt that is said in it, with the language that it is said in; and the menu."""
+        said = {
+            (prompt, page.language): page.name
+            for page in self.pages.values()
+            for prompt in (
+                page.prompt,
+                *(choice.target for choice in page.keys.values() if choice.kind is Kind.SAY),
+            )
+        }
+        return said | {(prompt, ""): "" for prompt in PROMPTS}
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """Where a caller is. `silences` and `wrong` are those in a row; `path` the words of what has
+    been chosen."""
+
+    page: str
+    silences: int = 0
+    wrong: int = 0
+    keys: int = 0
+    path: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Listen:
+    """Say these words, and wait for a key."""
+
+    at: Position
+    words: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Leave:
+    """The menu is over. `queue` is the line to join, empty: the one that the number dialled has;
+    None: the caller is let go. `words` are said before."""
+
+    path: tuple[str, ...]
+    end: MenuEnd
+    queue: str | None = None
+    words: tuple[str, ...] = ()
+
+
+Step = Listen | Leave
+
+
+def begin(menu: Menu) -> Listen:
+    """What the caller hears first."""
+    return Listen(Position(menu.entry), (menu.pages[menu.entry].prompt,))
+
+
+def follow(menu: Menu, at: Position, key: str | None) -> Step:
+    """What comes after this key, or after none in time (None)."""
+    page = menu.pages[at.page]
+    if key is None:
+        at = replace(at, silences=at.silences + 1, wrong=0, path=(*at.path, MenuEnd.NO_INPUT))
+        if at.silences >= menu.no_input_tries:
+            return _to_agent(page, at, MenuEnd.NO_INPUT)
+        return Listen(at, (NO_INPUT, page.prompt))
+    at = replace(at, silences=0, keys=at.keys + 1)
+    choice = page.keys.get(key)
+    if choice is None:
+        at = replace(at, wrong=at.wrong + 1, path=(*at.path, MenuEnd.INVALID))
+        if at.wrong >= menu.invalid_tries:
+            return _to_agent(page, at, MenuEnd.INVALID)
+        step: Step = Listen(at, (INVALID, page.prompt))
+    else:
+        at = replace(at, wrong=0, path=(*at.path, choice.word))
+        step = _chosen(menu, page, at, choice)
+    if isinstance(step, Listen) and at.keys >= menu.most_keys:
+        return _to_agent(page, at, MenuEnd.TOO_MANY_KEYS)
+    return step
+
+
+def _chosen(menu: Menu, page: Page, at: Position, choice: Choice) -> Step:
+    match choice.kind:
+        case Kind.QUEUE:
+            return Leave(at.path, MenuEnd.CHOSEN, choice.target)
+        case Kind.AGENT:
+            return Leave(at.path, MenuEnd.AGENT, page.queue)
+        case Kind.HANG_UP:
+            return Leave(at.path, MenuEnd.LET_GO, words=(GOODBYE,))
+        case Kind.MENU:
+            page = menu.pages[choice.target]
+            return Listen(replace(at, page=page.name), (page.prompt,))
+        case Kind.SAY:
+            return Listen(at, (choice.target, page.prompt))
+        case Kind.REPEAT:
+            return Listen(at, (page.prompt,))
+
+
+def _to_agent(page: Page, at: Position, end: MenuEnd) -> Leave:
+    return Leave(at.path, end, page.queue, (TO_AGENT,))
