@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from pln_ivr.calls.callout import Trunk
-from pln_ivr.config import Outbound, Queues, Settings
+from pln_ivr.config import Outbound, Queues, Recordings, Settings
 from pln_ivr.queues.desk import Habits
 from pln_ivr.queues.lines import Line
+from pln_ivr.recordings.sound import Codec
+from pln_ivr.recordings.worker import ArchiveSettings
 
 
 def habits_of(settings: Settings) -> Habits:
@@ -21,6 +23,11 @@ def habits_of(settings: Settings) -> Habits:
 def trunk_of(outbound: Outbound) -> Trunk:
     """The way to customers."""
     return Trunk(outbound.endpoint, outbound.gateway, outbound.number, outbound.ring_seconds)
+
+
+def archive_of(recordings: Recordings) -> ArchiveSettings:
+    """Where and in which form recordings are archived."""
+    return ArchiveSettings(folder=str(recordings.folder.absolute()), codec=Codec(recordings.codec))
 
 
 def digits_of(queues: Queues) -> dict[str, str]:

@@ -47,6 +47,7 @@ class Call:
     started_at: datetime = field(default_factory=lambda: datetime.now(UTC))
     answered_at: datetime | None = None
     notice_heard_at: datetime | None = None
+    notice_version: str | None = None
     queued_at: datetime | None = None
     place_at: datetime | None = None
     """What decides the place in the line: `queued_at`, or that of an earlier call cut off."""
@@ -149,6 +150,7 @@ class Call:
             started_at=self.started_at,
             answered_at=self.answered_at,
             notice_heard_at=self.notice_heard_at,
+            notice_version=self.notice_version,
             queued_at=self.queued_at,
             place_at=self.place_at,
             offered_at=self.offered_at,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from pln_ivr.errors import AriError, AriRefused, AriTimeout
 
 log = structlog.get_logger("pln_ivr.prompts")
 
+VERSION_DIGITS = 12
 UNKNOWN_LENGTH_SECONDS = 30.0
 """Taken for a prompt whose file this program cannot read."""
 
@@ -38,6 +40,8 @@ class Prompts:
         self._margin = margin
         self._on_failed = on_failed
         self._lengths: dict[str, float] = {}
+        self._versions: dict[str, tuple[tuple[int, int], str]] = {}
+        """When the file was written and its length, and the version that it had then."""
 
     async def play(self, channel: Channel, name: str) -> bool:
         """Play a prompt to its end; true if Asterisk says that it was played whole.
@@ -76,6 +80,20 @@ class Prompts:
     def seconds(self, name: str) -> float:
         """How long a prompt may take at most, by its own length."""
         return self._length(name) + self._margin
+
+    def version(self, name: str) -> str | None:
+        """Which wording of a prompt is played now: the beginning of its sound's SHA-256, so that
+        another voice or studio recording is another version. None if it cannot be read."""
+        try:
+            file = self._folder / f"{name}.alaw"
+            status = file.stat()
+            at = (status.st_mtime_ns, status.st_size)
+            if self._versions.get(name, (at, ""))[0] != at or name not in self._versions:
+                digest = hashlib.sha256(file.read_bytes()).hexdigest()
+                self._versions[name] = (at, digest[:VERSION_DIGITS])
+        except OSError:
+            return None
+        return self._versions[name][1]
 
     def _length(self, name: str) -> float:
         if name not in self._lengths:
