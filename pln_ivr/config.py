@@ -222,6 +222,9 @@ class Recordings(Section):
     codec: Literal["opus", "flac"] = "opus"
     """In which form recordings are archived: flac keeps every sample and takes five times the
     room."""
+    keys: Path | None = None
+    """File of keys, as `pln-ivr recordings new-key` makes them, for its owner only: with it the
+    archive's files are encrypted, with the first of them."""
     workers: Annotated[int, Field(ge=1, le=16)] = 1
     """Processes that archive recordings, at the lowest priority. One keeps up with 200
     conversations at once (`tests/bench/archive`)."""

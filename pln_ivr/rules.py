@@ -27,7 +27,11 @@ def trunk_of(outbound: Outbound) -> Trunk:
 
 def archive_of(recordings: Recordings) -> ArchiveSettings:
     """Where and in which form recordings are archived."""
-    return ArchiveSettings(folder=str(recordings.folder.absolute()), codec=Codec(recordings.codec))
+    return ArchiveSettings(
+        folder=str(recordings.folder.absolute()),
+        codec=Codec(recordings.codec),
+        keys=str(recordings.keys.absolute()) if recordings.keys else None,
+    )
 
 
 def digits_of(queues: Queues) -> dict[str, str]:

@@ -24,6 +24,7 @@ from pln_ivr.commands.options import (
 from pln_ivr.commands.output import print_table
 from pln_ivr.config import Settings, load
 from pln_ivr.outcomes import RecordingFault
+from pln_ivr.recordings.sealing import new_key
 from pln_ivr.recordings.store import LocalStore
 from pln_ivr.recordings.verify import Account, Finding, Places, verify
 
@@ -74,6 +75,14 @@ def verify_(
         _show(account, period)
     if not account.healthy:
         raise typer.Exit(1)
+
+
+@recordings_cli.command("new-key")
+def new_key_(
+    key_id: Annotated[str, typer.Argument(metavar="ID", help="Its name, like 2026-11.")],
+) -> None:
+    """A new key for the file that recordings.keys names; its first line is the current key."""
+    print(new_key(key_id))
 
 
 def places_of(settings: Settings) -> Places:

@@ -23,6 +23,7 @@ from pln_ivr.recordings.manifest import (
     to_json,
 )
 from pln_ivr.recordings.names import id_of
+from pln_ivr.recordings.sealing import Keys, seal
 from pln_ivr.recordings.sound import BYTES_PER_SECOND, FRAME_BYTES, Codec, Encoded, encode
 from pln_ivr.recordings.store import Store
 
@@ -30,9 +31,11 @@ from pln_ivr.recordings.store import Store
 class Archive:
     """Takes recordings in."""
 
-    def __init__(self, store: Store, codec: Codec) -> None:
+    def __init__(self, store: Store, codec: Codec, keys: Keys | None = None) -> None:
+        """With `keys` the files are sealed with the current one."""
         self._store = store
         self._codec = codec
+        self._keys = keys
 
     def file(self, raw: Path, facts: Facts, at_least_seconds: float = 0.0) -> Manifest:
         """Archive `raw`: first the sound, then its manifest. `raw` stays; see `remove_raw`.
@@ -59,6 +62,7 @@ class Archive:
 
     def _store_proven(self, facts: Facts, made: Encoded, raw: os.stat_result) -> Manifest:
         key = audio_key(facts.name, self._codec)
+        stored = seal(made.content, facts.name, self._keys) if self._keys else made.content
         written = datetime.fromtimestamp(raw.st_mtime, UTC)
         manifest = Manifest(
             recording_id=id_of(facts.name),
@@ -73,9 +77,9 @@ class Archive:
             talk_seconds=facts.talk_seconds,
             codec=self._codec,
             uri=self._store.uri(key),
-            bytes=len(made.content),
-            sha256=hashlib.sha256(made.content).hexdigest(),
-            key_id=None,
+            bytes=len(stored),
+            sha256=hashlib.sha256(stored).hexdigest(),
+            key_id=self._keys.current if self._keys else None,
             seconds=made.seconds,
             customer_seconds=made.customer.sound_seconds,
             agent_seconds=made.agent.sound_seconds,
@@ -83,7 +87,7 @@ class Archive:
             raw_bytes=raw.st_size,
             filed_at=datetime.now(UTC),
         )
-        self._store.put(key, made.content)
+        self._store.put(key, stored)
         self._store.put(manifest_key(facts.name), to_json(manifest))
         return manifest
 

@@ -15,9 +15,10 @@ from pathlib import Path
 
 import msgspec
 
-from pln_ivr.errors import RecordingError
+from pln_ivr.errors import ConfigError, RecordingError
 from pln_ivr.recordings.filing import Archive
 from pln_ivr.recordings.manifest import Facts, Manifest
+from pln_ivr.recordings.sealing import load_keys
 from pln_ivr.recordings.sound import Codec
 from pln_ivr.recordings.store import LocalStore
 
@@ -29,6 +30,8 @@ class ArchiveSettings(msgspec.Struct, frozen=True, kw_only=True):
 
     folder: str
     codec: Codec
+    keys: str | None = None
+    """The file of keys; without one nothing is encrypted."""
 
 
 class Job(msgspec.Struct, frozen=True, kw_only=True):
@@ -48,8 +51,9 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def open_archive(settings: ArchiveSettings) -> Archive:
-    """The archive that the settings mean."""
-    return Archive(LocalStore(Path(settings.folder)), settings.codec)
+    """The archive that the settings mean. Raises ConfigError."""
+    keys = load_keys(Path(settings.keys)) if settings.keys else None
+    return Archive(LocalStore(Path(settings.folder)), settings.codec, keys)
 
 
 def do(archive: Archive, job: Job) -> Answer:
@@ -71,7 +75,10 @@ def main() -> None:
     lines, out = sys.stdin.buffer, sys.stdout.buffer
     settings = msgspec.json.decode(lines.readline(), type=ArchiveSettings)
     LocalStore(Path(settings.folder)).tidy()
-    archive = open_archive(settings)
+    try:
+        archive = open_archive(settings)
+    except ConfigError as error:  # the program looked at its start: it was changed since
+        sys.exit(f"pln-ivr: {error}")
     for line in lines:
         answer = do(archive, msgspec.json.decode(line, type=Job))
         out.write(msgspec.json.encode(answer) + b"\n")

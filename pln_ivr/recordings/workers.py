@@ -6,11 +6,13 @@ import asyncio
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from pathlib import Path
 from typing import Protocol
 
 import msgspec
 
 from pln_ivr.errors import RecordingError
+from pln_ivr.recordings.sealing import load_keys
 from pln_ivr.recordings.worker import Answer, ArchiveSettings, Job
 
 JOB_SECONDS = 600.0
@@ -97,7 +99,9 @@ class Workers:
 
 @asynccontextmanager
 async def open_workers(settings: ArchiveSettings, count: int) -> AsyncIterator[Workers]:
-    """Workers for the body's duration."""
+    """Workers for the body's duration. Raises ConfigError if there are keys and they are wrong."""
+    if settings.keys:
+        load_keys(Path(settings.keys))
     workers = Workers(settings, count)
     try:
         yield workers

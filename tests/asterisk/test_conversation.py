@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from native.ear import Ear
 from pln_ivr.outcomes import OfferResult, Reason, Result
 from pln_ivr.recordings.names import name_of
+from pln_ivr.recordings.sealing import new_key
 from tests.archiving import manifest_of
 from tests.asterisk.sound import both_tones
 from tests.asterisk.world import AGENT_HZ, CALLER_HZ, World, eventually
@@ -51,9 +53,12 @@ def test_caller_and_agent_talk_and_are_recorded(make_world: Callable[..., World]
 
 
 def test_a_one_way_call_is_flagged_and_a_lost_file_is_found(
-    make_world: Callable[..., World],
+    make_world: Callable[..., World], tmp_path: Path
 ) -> None:
-    world = make_world(["101"], RECORDINGS__CODEC="flac")
+    keys = tmp_path / "keys"
+    keys.touch(0o600)
+    keys.write_text(new_key("2026-11"))
+    world = make_world(["101"], RECORDINGS__CODEC="flac", RECORDINGS__KEYS=str(keys))
     port = world.make_ready("101")
     with (
         world.phones.answer("ag-101", port, after=0.2, talk=11.0) as agent,
@@ -70,6 +75,7 @@ def test_a_one_way_call_is_flagged_and_a_lost_file_is_found(
     account = _verified(world)
     assert (account["filed"], account["faults"]["agent_silent"]) == (1, 1)
     assert account["faults"]["customer_silent"] == 0
+    assert b"fLaC" not in file.read_bytes(), "encrypted"
     file.unlink()
     assert _verified(world, code=1)["missing"] == 1
     world.settled()

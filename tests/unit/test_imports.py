@@ -49,6 +49,7 @@ ONLY_IN = {
     "aiohttp": "ari console",
     "av": "recordings",
     "numpy": "recordings",
+    "cryptography": "recordings",
 }
 
 
