@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import replace
-from datetime import UTC, datetime, timedelta
 
 import structlog
 import uuid_utils
@@ -38,7 +36,7 @@ from pln_ivr.console.auth import finder
 from pln_ivr.console.evidence import JournalEvidence
 from pln_ivr.console.feed import Feed
 from pln_ivr.console.routes import Api
-from pln_ivr.errors import AriError, ConfigError, JournalError
+from pln_ivr.errors import AriError, ConfigError
 from pln_ivr.figures import show
 from pln_ivr.journal import (
     AgentStateRow,
@@ -57,8 +55,10 @@ from pln_ivr.queues.phones import PhoneWatch, PjsipPhones
 from pln_ivr.queues.ringing import RingTimes
 from pln_ivr.queues.roster import Roster, load_roster
 from pln_ivr.queues.service import ServiceLevels
-from pln_ivr.recordings.files import Filed
-from pln_ivr.recordings.recorder import Recorder, name_of, recording_uri
+from pln_ivr.recordings.index import Index
+from pln_ivr.recordings.names import name_of
+from pln_ivr.recordings.recorder import Recorder
+from pln_ivr.recordings.workers import Filer
 from pln_ivr.resources import DiskWatch, needs, of_asterisk, shortages, sqlite_folder
 from pln_ivr.rules import digits_of, habits_of, lines_of, menu_of, require_prompts, trunk_of
 from pln_ivr.telling import Telling
@@ -66,14 +66,19 @@ from pln_ivr.telling import Telling
 log = structlog.get_logger("pln_ivr.app")
 
 DISK_LOOK_SECONDS = 5.0
-RECOVERY_DAYS = timedelta(days=7)
-"""How far back the call of a recording left in the spool is looked for."""
 
 
 class App:
     """One running node."""
 
-    def __init__(self, settings: Settings, ari: Client, journal: JournalWriter, metrics: Metrics):
+    def __init__(
+        self,
+        settings: Settings,
+        ari: Client,
+        journal: JournalWriter,
+        metrics: Metrics,
+        filer: Filer,
+    ) -> None:
         self._settings = settings
         self._metrics = metrics
         self.ari = ari
@@ -101,9 +106,8 @@ class App:
         )
         self.seats = Seats(settings.admission.capacity)
         self.agents = Agents(loop.time, self._agent_changed)
-        self.recorder = Recorder(
-            recordings.spool, recordings.folder, lambda: not self.disk.full, self._recovered
-        )
+        index = Index(settings.journal.url, journal, settings.node.name)
+        self.recorder = Recorder(recordings.spool, filer, index, lambda: not self.disk.full)
         self.phones = PjsipPhones(
             ari, settings.agents.codec, settings.agents.qualify_seconds, self._reachable
         )
@@ -293,25 +297,6 @@ class App:
     def _remember(self, channel_ids: list[str]) -> Memory:
         settings = self._settings
         return Memory.read(settings.journal.url, settings.node.name, channel_ids)
-
-    async def _recovered(self, name: str, filed: Filed) -> None:
-        """A recording of a conversation that this run did not see to its end."""
-        uri = recording_uri(name)
-        row = await asyncio.to_thread(self._row_of_recording, uri)
-        if row is None:
-            log.warning("recording_without_call", recording=uri)
-        else:
-            self.journal.write(
-                replace(row, sequence=row.sequence + 1, recording_seconds=filed.seconds)
-            )
-
-    def _row_of_recording(self, uri: str) -> CallRow | None:
-        try:
-            with JournalReader(self._settings.journal.url) as reader:
-                return reader.call_of_recording(uri, datetime.now(UTC) - RECOVERY_DAYS)
-        except JournalError as error:
-            log.warning("recording_not_indexed", recording=uri, error=str(error))
-            return None
 
     def _call_completed(self, row: CallRow) -> None:
         own = row.incarnation == self.reception.identity.incarnation

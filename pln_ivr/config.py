@@ -214,7 +214,16 @@ class Recordings(Section):
     spool: Path = Path("/var/spool/asterisk/monitor")
     """Asterisk's monitor folder as this program sees it."""
     folder: Path = Path("recordings")
-    """The archive: yyyy/mm/dd/CALL/OFFER.wav below it."""
+    """The archive: yyyy/mm/dd/CALL/OFFER.opus below it, and a manifest beside each."""
+    codec: Literal["opus", "flac"] = "opus"
+    """In which form recordings are archived: flac keeps every sample and takes five times the
+    room."""
+    keys: Path | None = None
+    """File of keys, as `pln-ivr recordings new-key` makes them, for its owner only: with it the
+    archive's files are encrypted, with the first of them."""
+    workers: Annotated[int, Field(ge=1, le=16)] = 1
+    """Processes that archive recordings, at the lowest priority. One keeps up with 200
+    conversations at once (`tests/bench/archive`)."""
     confirm_seconds: Seconds = 2.0
     """How long to wait for the proof that a recording runs before the policy decides."""
     when_unconfirmed: Literal["bridge", "wait"] = "bridge"

@@ -198,3 +198,14 @@ class Supervision(StrEnum):
     WHISPER = "whisper"  # hears both, is heard by the agent alone
     BARGE = "barge"  # is heard by both
     TAKE_OVER = "take_over"  # instead of the agent
+
+
+class RecordingFault(StrEnum):
+    """What is odd about a recording: a person should listen. The rest of it is proven all the
+    same."""
+
+    SHORT = "short"  # over a second shorter than the conversation
+    CUSTOMER_SILENT = "customer_silent"  # no sound from this side: a one-way call
+    AGENT_SILENT = "agent_silent"
+    CUSTOMER_FELL_SILENT = "customer_fell_silent"  # spoke, then nothing at all to the end
+    AGENT_FELL_SILENT = "agent_fell_silent"

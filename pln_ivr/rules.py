@@ -9,13 +9,15 @@ from pln_ivr.calls.callout import Trunk
 from pln_ivr.calls.hours import spoken_week
 from pln_ivr.calls.menu import Choice, Kind, Menu, Page
 from pln_ivr.calls.prompt_files import Prompts, files_of, is_built, load_texts, with_texts
-from pln_ivr.config import Outbound, Queues, Settings
+from pln_ivr.config import Outbound, Queues, Recordings, Settings
 from pln_ivr.errors import ConfigError
 from pln_ivr.information_config import Information
 from pln_ivr.menu_config import Menu as MenuSettings
 from pln_ivr.menu_config import MenuKey
 from pln_ivr.queues.desk import Habits
 from pln_ivr.queues.lines import Line
+from pln_ivr.recordings.sound import Codec
+from pln_ivr.recordings.worker import ArchiveSettings
 
 
 def habits_of(settings: Settings) -> Habits:
@@ -31,6 +33,15 @@ def habits_of(settings: Settings) -> Habits:
 def trunk_of(outbound: Outbound) -> Trunk:
     """The way to customers."""
     return Trunk(outbound.endpoint, outbound.gateway, outbound.number, outbound.ring_seconds)
+
+
+def archive_of(recordings: Recordings) -> ArchiveSettings:
+    """Where and in which form recordings are archived."""
+    return ArchiveSettings(
+        folder=str(recordings.folder.absolute()),
+        codec=Codec(recordings.codec),
+        keys=str(recordings.keys.absolute()) if recordings.keys else None,
+    )
 
 
 def digits_of(queues: Queues) -> dict[str, str]:

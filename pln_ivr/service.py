@@ -22,7 +22,9 @@ from pln_ivr.console.server import serve
 from pln_ivr.journal import JournalWriter, Limits, open_journal
 from pln_ivr.journal.tokens import Tokens
 from pln_ivr.metrics import Metrics
+from pln_ivr.recordings.workers import open_workers
 from pln_ivr.resources import of_this_process
+from pln_ivr.rules import archive_of
 
 log = structlog.get_logger("pln_ivr.service")
 
@@ -65,7 +67,10 @@ async def run(settings: Settings) -> None:
             )
         )
         ari = await stack.enter_async_context(_connect(settings, metrics))
-        app = App(settings, ari, journal, metrics)
+        workers = await stack.enter_async_context(
+            open_workers(archive_of(settings.recordings), settings.recordings.workers)
+        )
+        app = App(settings, ari, journal, metrics, workers)
         app.own_resources = of_this_process(settings.recordings.folder)
         app.load_roster()
         app.require_prompts()

@@ -27,7 +27,7 @@ from pln_ivr.queues.desk import Desk
 from pln_ivr.queues.offer import Offer
 from pln_ivr.queues.phones import PjsipPhones
 from pln_ivr.queues.ringing import LEG
-from pln_ivr.recordings.recorder import name_of, recording_name
+from pln_ivr.recordings.names import name_of, recording_name
 
 log = structlog.get_logger("pln_ivr.adoption")
 

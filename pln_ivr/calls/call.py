@@ -55,6 +55,7 @@ class Call:
     started_at: datetime = field(default_factory=lambda: datetime.now(UTC))
     answered_at: datetime | None = None
     notice_heard_at: datetime | None = None
+    notice_version: str | None = None
     menu_at: datetime | None = None
     menu_path: str | None = None
     """The words of what was chosen, with slashes between them."""
@@ -163,6 +164,7 @@ class Call:
             started_at=self.started_at,
             answered_at=self.answered_at,
             notice_heard_at=self.notice_heard_at,
+            notice_version=self.notice_version,
             menu_at=self.menu_at,
             menu_path=self.menu_path,
             menu_end=self.menu_end,

@@ -23,7 +23,7 @@ from pln_ivr.journal import CallRow, JournalReader, JournalWriter, MarkRow
 from pln_ivr.journal.cdr import CdrFile, CdrLine, Note, Piece, parse
 from pln_ivr.outcomes import GONE_IN, NOT_REACHED, Direction, Outcome, Reason, Result, Stage
 from pln_ivr.queues.phones import PjsipPhones
-from pln_ivr.recordings.recorder import recording_uri
+from pln_ivr.recordings.names import recording_uri
 
 log = structlog.get_logger("pln_ivr.completion")
 

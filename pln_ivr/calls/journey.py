@@ -148,6 +148,7 @@ class Journey:
                 self._enter(Stage.NOTICE)
                 if await self._house.prompts.play(self._caller, "notice"):
                     self._call.notice_heard_at = datetime.now(UTC)
+                    self._call.notice_version = self._house.prompts.version("notice")
                 return
             except (AriUnavailable, AriTimeout) as error:
                 log.warning("greeting_interrupted", error=str(error))
@@ -321,6 +322,7 @@ class Journey:
         self._enter(Stage.NOTICE)
         if await house.prompts.play(customer, "notice"):
             call.notice_heard_at = datetime.now(UTC)
+            call.notice_version = house.prompts.version("notice")
         return None
 
     async def _talk_with_heirs(

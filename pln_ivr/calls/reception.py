@@ -24,7 +24,7 @@ from pln_ivr.calls.sight import CALL, CODE, RETURN
 from pln_ivr.errors import AriError, AriRefused, Gone, OrderRefused, RefusalKind
 from pln_ivr.outcomes import Outcome, Reason, Result, Stage
 from pln_ivr.queues.offer import Offer
-from pln_ivr.recordings.recorder import name_of
+from pln_ivr.recordings.names import name_of
 
 log = structlog.get_logger("pln_ivr.reception")
 

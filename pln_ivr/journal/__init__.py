@@ -14,6 +14,7 @@ from pln_ivr.journal.records import (
     IncidentRow,
     MarkRow,
     OfferRow,
+    RecordingRow,
     Row,
     SupervisionRow,
 )
@@ -30,6 +31,7 @@ __all__ = [
     "Limits",
     "MarkRow",
     "OfferRow",
+    "RecordingRow",
     "Row",
     "SupervisionRow",
     "open_journal",

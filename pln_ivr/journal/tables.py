@@ -20,6 +20,7 @@ from pln_ivr.journal.records import (
     IncidentRow,
     MarkRow,
     OfferRow,
+    RecordingRow,
     Row,
     SupervisionRow,
 )
@@ -64,6 +65,7 @@ calls = sa.Table(
     sa.Column("started_at", UtcDateTime, nullable=False),
     sa.Column("answered_at", UtcDateTime),
     sa.Column("notice_heard_at", UtcDateTime),
+    sa.Column("notice_version", sa.Text),
     sa.Column("menu_at", UtcDateTime),
     sa.Column("menu_path", sa.Text),
     sa.Column("menu_end", sa.Text),
@@ -206,6 +208,42 @@ supervisions = sa.Table(
     ),
 )
 
+recordings = sa.Table(
+    "recordings",
+    metadata,
+    sa.Column("recording_id", sa.Text, primary_key=True),
+    sa.Column("sequence", sa.BigInteger, nullable=False),
+    sa.Column("node", sa.Text, nullable=False),
+    sa.Column("call_id", sa.Text, nullable=False),
+    sa.Column("offer_id", sa.Text),
+    sa.Column("queue", sa.Text, nullable=False),
+    sa.Column("agent", sa.Text, nullable=False),
+    sa.Column("began_at", UtcDateTime, nullable=False),
+    sa.Column("filed_at", UtcDateTime, nullable=False),
+    sa.Column("codec", sa.Text, nullable=False),
+    sa.Column("uri", sa.Text, nullable=False),
+    sa.Column("bytes", sa.BigInteger, nullable=False),
+    sa.Column("seconds", sa.Double, nullable=False),
+    sa.Column("ended_at", UtcDateTime),
+    sa.Column("talk_seconds", sa.Double),
+    sa.Column("notice_version", sa.Text),
+    sa.Column("notice_heard_at", UtcDateTime),
+    sa.Column("sha256", sa.Text),
+    sa.Column("key_id", sa.Text),
+    sa.Column("customer_seconds", sa.Double),
+    sa.Column("agent_seconds", sa.Double),
+    sa.Column("faults", sa.Text, nullable=False, server_default=""),
+    sa.Column("held_at", UtcDateTime),
+    sa.Column("held_by", sa.Text),
+    sa.Column("hold_reason", sa.Text),
+    sa.Column("deleted_at", UtcDateTime),
+    sa.Column("deleted_by", sa.Text),
+    sa.Column("delete_reason", sa.Text),
+    sa.Index("recordings_began_at", "began_at"),
+    sa.Index("recordings_call_id", "call_id"),
+    sa.Index("recordings_agent", "agent", "began_at"),
+)
+
 tokens = sa.Table(
     "tokens",
     metadata,
@@ -228,6 +266,7 @@ TABLES: dict[type[Row], sa.Table] = {
     IncidentRow: incidents,
     FlagRow: flags,
     SupervisionRow: supervisions,
+    RecordingRow: recordings,
     MarkRow: marks,
 }
 """What the writer writes. Tokens are no rows of it: `tokens` writes them itself."""

@@ -140,7 +140,7 @@ def test_whom_the_dialplan_had_at_the_end_is_told_as_it_says(
     assert made.cause == (17 if result is Result.REJECTED else None)
     assert made.sequence == (known.sequence if known else 0) + 1
     if result is Result.ANSWERED:
-        assert (made.agent, made.recording) == ("104", f"archive:{RECORDING}.wav")
+        assert (made.agent, made.recording) == ("104", f"archive:{RECORDING}")
         assert (made.queued_at, made.talking_at) == (after(5), after(30))
         assert made.notice_heard_at == after(5)
     else:

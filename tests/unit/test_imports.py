@@ -34,16 +34,26 @@ ALLOWED: dict[str, set[str]] = {
     "figures": CALLS | {"metrics", "resources"},
     "app": CALLS
     | {"config", "console", "metrics", "resources", "figures", "telling", "board", "rules", ""},
-    "service": {"app", "ari", "config", "console", "journal", "metrics", "resources", ""},
+    "service": {
+        *("app", "ari", "config", "console", "journal", "metrics", "recordings", "resources"),
+        *("rules", ""),
+    },
     "orders": {"config", "errors"},
-    "commands": {"config", "errors", "outcomes", "journal", "queues"},
+    "commands": {"config", "errors", "outcomes", "journal", "queues", "recordings"},
     "cli": CALLS | {"commands", "config", "logs", "service", "orders", "checks", "rules", ""},
     "__main__": {"cli"},
     "__init__": set(),
 }
 """What each part may import of ours, besides itself; "" is the package's version."""
 
-ONLY_IN = {"prometheus_client": "metrics", "sqlalchemy": "journal", "aiohttp": "ari console"}
+ONLY_IN = {
+    "prometheus_client": "metrics",
+    "sqlalchemy": "journal",
+    "aiohttp": "ari console",
+    "av": "recordings",
+    "numpy": "recordings",
+    "cryptography": "recordings",
+}
 
 
 def modules() -> Iterator[tuple[str, Path, set[str]]]:
