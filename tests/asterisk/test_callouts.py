@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 
 from native.pbx import free_port
@@ -44,6 +45,8 @@ def test_the_agent_calls_the_customer_and_they_talk(talks: Callable[..., Talk]) 
     assert talk.world.seats() == 1
     assert talk.agent.hears(AGAIN, within=20), "after the notice"
     assert called.hears(SITI)
+    assert talk.world.pbx.cli("group show channels").count(" calls") == 1, "the dialplan counts it"
+    time.sleep(1)
     called.hang_up()
     row = placed(talk.world, 1)
     assert (row.outcome, row.reason) == (Result.ANSWERED, Reason.CALLER_HUNG_UP)
