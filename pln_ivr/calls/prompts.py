@@ -8,8 +8,8 @@ from pathlib import Path
 import structlog
 
 from pln_ivr.ari import Channel, Client
-from pln_ivr.calls.prompt_files import duration_seconds
 from pln_ivr.errors import AriError, AriRefused, AriTimeout
+from pln_ivr.speech import duration_seconds
 
 log = structlog.get_logger("pln_ivr.prompts")
 
