@@ -19,6 +19,7 @@ from pln_ivr.ari.events import EndpointInfo, StasisStart
 from pln_ivr.board import Board
 from pln_ivr.calls.admission import ArrivalLimit, Door, Seats, margin
 from pln_ivr.calls.adoption import Adoption, Memory, close_fallback, open_fallback
+from pln_ivr.calls.announcing import Announcing
 from pln_ivr.calls.codes import AgentCodes, Words
 from pln_ivr.calls.completion import Completion, Sources
 from pln_ivr.calls.conversation import Conversations, Means
@@ -34,6 +35,7 @@ from pln_ivr.calls.upkeep import Upkeep
 from pln_ivr.calls.walk import MenuWalk
 from pln_ivr.config import Settings
 from pln_ivr.console.auth import finder
+from pln_ivr.console.events import LiveStatements
 from pln_ivr.console.evidence import JournalEvidence
 from pln_ivr.console.feed import Feed
 from pln_ivr.console.routes import Api
@@ -47,6 +49,7 @@ from pln_ivr.journal import (
 )
 from pln_ivr.journal.tokens import Tokens
 from pln_ivr.metrics import Metrics
+from pln_ivr.outages.bulletin import Bulletin
 from pln_ivr.queues.agents import Agent, Agents, Wish
 from pln_ivr.queues.conduct import Conduct
 from pln_ivr.queues.desk import Desk, Habits
@@ -122,6 +125,12 @@ class App:
             ),
             loop.time,
         )
+        self.bulletin = Bulletin(
+            settings.journal.url,
+            settings.prompts.folder,
+            settings.outages.poll_seconds,
+            lambda live: self.feed.publish("statements", LiveStatements.of(live)),
+        )
         prompts = Prompts(
             ari,
             incarnation,
@@ -152,7 +161,13 @@ class App:
         )
         self.reception = self._build_reception(prompts, incarnation)
         self.adoption = Adoption(
-            ari, self.reception, self.desk, prompts, self._remember, self.phone_watch.busy
+            ari,
+            self.reception,
+            self.desk,
+            prompts,
+            self._remember,
+            self.phone_watch.busy,
+            lambda: bool(self.bulletin.live()),
         )
         self.completion = Completion(
             Sources(settings.fallback.calls, settings.journal.url, settings.node.name),
@@ -184,6 +199,9 @@ class App:
                 desk=self.desk,
                 partners=self.partners,
                 recorder=self.recorder,
+                announcing=Announcing(
+                    self.bulletin, ari, prompts, settings.node.name, self.telling.hearing
+                ),
                 menu=MenuWalk(menu, ari, prompts, self._metrics.menu_choice) if menu else None,
                 returning=Returning(settings.queues.resume_seconds),
                 means=Means(

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from pln_ivr.calls.hours import spoken_week
 from pln_ivr.calls.menu import Choice, Kind, Menu, Page
 from pln_ivr.calls.prompt_files import Prompts, files_of, is_built, load_texts, with_texts
 from pln_ivr.config import Queues, Settings
@@ -14,6 +13,7 @@ from pln_ivr.information_config import Information
 from pln_ivr.menu_config import Menu as MenuSettings
 from pln_ivr.menu_config import MenuKey
 from pln_ivr.queues.lines import Line
+from pln_ivr.wording import spoken_week
 
 
 def digits_of(queues: Queues) -> dict[str, str]:

@@ -69,6 +69,7 @@ async def run(settings: Settings) -> None:
         app.load_roster()
         app.require_prompts()
         await app.restore_agents()
+        await app.bulletin.look()
         tokens = stack.enter_context(Tokens(settings.journal.url))
         console = settings.console
         port = await stack.enter_async_context(
@@ -140,6 +141,7 @@ async def serve_until_stopped(
             services.create_task(app.guests.run(), name="guests"),
             services.create_task(app.floor.run(), name="floor"),
             services.create_task(app.upkeep.run(), name="upkeep"),
+            services.create_task(app.bulletin.watch(), name="bulletin"),
         ]
         connection = services.create_task(ari.run(app), name="ari")
         await _first(orders.stop.wait(), ari.replaced.wait(), orders.leave.wait())

@@ -36,6 +36,8 @@ class Call:
     started_at: datetime = field(default_factory=lambda: datetime.now(UTC))
     answered_at: datetime | None = None
     notice_heard_at: datetime | None = None
+    statement: int | None = None
+    """The newest version of a statement that the caller has heard."""
     menu_at: datetime | None = None
     menu_path: str | None = None
     """The words of what was chosen, with slashes between them."""
@@ -126,6 +128,7 @@ class Call:
             started_at=self.started_at,
             answered_at=self.answered_at,
             notice_heard_at=self.notice_heard_at,
+            statement=self.statement,
             menu_at=self.menu_at,
             menu_path=self.menu_path,
             menu_end=self.menu_end,

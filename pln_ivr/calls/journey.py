@@ -1,8 +1,8 @@
 """The journey: one coroutine that takes a call through its stages.
 
-notice → menu → waiting → ringing an agent → talking. It reads like the caller's visit. If the
-caller hangs up, whatever is being awaited is cancelled there and then, and Gone is
-raised; reception ends the call in its one place.
+notice → statement → menu → waiting → ringing an agent → talking. It reads like the
+caller's visit. If the caller hangs up, whatever is being awaited is cancelled there and
+then, and Gone is raised; reception ends the call in its one place.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 import structlog
 
 from pln_ivr.ari import Channel, Client, Hangup
+from pln_ivr.calls.announcing import Announcing
 from pln_ivr.calls.call import Call
 from pln_ivr.calls.conversation import Conversation, HandOver, Means, Transfer
 from pln_ivr.calls.partner import Partner, Partners
@@ -70,6 +71,7 @@ class House:
     desk: Desk
     partners: Partners
     recorder: Recorder
+    announcing: Announcing
     menu: MenuWalk | None
     """None: callers join their line at once."""
     returning: Returning
@@ -110,7 +112,9 @@ class Journey:
                     return await self._talk_on(talk)
                 if self._call.stage in (Stage.ADMISSION, Stage.NOTICE):
                     await self._greet()
-                if self._call.stage in (Stage.NOTICE, Stage.MENU):
+                if self._call.stage in (Stage.NOTICE, Stage.STATEMENT):
+                    await self._state()
+                if self._call.stage in (Stage.NOTICE, Stage.STATEMENT, Stage.MENU):
                     let_go = await self._choose()
                     if let_go:
                         return let_go
@@ -127,15 +131,26 @@ class Journey:
 
         There is no deadline here: when the lease ends, the dialplan takes the caller.
         """
+        await self._connected(self._answer_and_notify)
+
+    async def _answer_and_notify(self) -> None:
+        await self._answer()
+        self._enter(Stage.NOTICE)
+        if await self._house.prompts.play(self._caller, "notice"):
+            self._call.notice_heard_at = datetime.now(UTC)
+
+    async def _connected(self, say: Callable[[], Awaitable[object]], hush: bool = False) -> None:
+        """Do it, again and again if the connection is lost; `hush`: what plays is stopped then."""
+        again = False
         while True:
             try:
-                await self._answer()
-                self._enter(Stage.NOTICE)
-                if await self._house.prompts.play(self._caller, "notice"):
-                    self._call.notice_heard_at = datetime.now(UTC)
+                if again and hush:
+                    await self._house.prompts.hush(self._caller)
+                await say()
                 return
             except (AriUnavailable, AriTimeout) as error:
                 log.warning("greeting_interrupted", error=str(error))
+            again = True
             await asyncio.sleep(RETRY_SECONDS)
             await self._house.ari.until_ready()
 
@@ -150,6 +165,16 @@ class Journey:
         else:
             await self._house.prompts.hush(self._caller)
             await self._house.ari.lease(self._caller.id, seconds)
+
+    # -- statement -----------------------------------------------------------------------
+
+    async def _state(self) -> None:
+        """Have the caller hear what is live; nothing of it if nothing is."""
+        news = self._house.announcing.news(self._call, self._caller)
+        if not news.pending:
+            return
+        self._enter(Stage.STATEMENT)
+        await self._connected(news.tell, hush=True)
 
     # -- menu ----------------------------------------------------------------------------
 
@@ -208,7 +233,12 @@ class Journey:
         joined = call.place_at or datetime.now(UTC)
         async with (
             house.desk.join(call.id, line, joined, goal.only) as place,
-            house.room.comfort(self._caller, line, lambda: house.desk.standing(call.id)) as comfort,
+            house.room.comfort(
+                self._caller,
+                line,
+                lambda: house.desk.standing(call.id),
+                house.announcing.news(call, self._caller),
+            ) as comfort,
         ):
             while True:
                 offer = await self._next_offer(place, deadline)

@@ -17,16 +17,16 @@ UNKNOWN_LENGTH_SECONDS = 30.0
 """Taken for a prompt whose file this program cannot read."""
 
 
-BARGED_IN = tuple(f"barge-in-{number}" for number in range(4))
-"""Stand for the names of prompts that a key cuts short, in turn: the same one may be begun again
-before the end of the one before has been told."""
+IN_TURN = tuple(f"in-turn-{number}" for number in range(4))
+"""Stand for the names of prompts, one after the other, where the same one may be begun again
+before the end of the one before has been told, and where there is no end of names."""
 
-_WHILE_GREETED = ("notice", "please-wait", *BARGED_IN)
+_WHILE_GREETED = ("notice", "please-wait", *IN_TURN)
 
 
 def _playback(name: str, run: str, channel_id: str) -> str:
     """Its id, which a later run can tell: a prompt is played once to a channel by a run, but for
-    those that a key cuts short."""
+    those that are played in turn."""
     return f"{name}-{run}-{channel_id}"
 
 
@@ -43,15 +43,18 @@ class Prompts:
         self._margin = margin
         self._on_failed = on_failed
 
-    async def play(self, channel: Channel, name: str, barge_in: bool = False) -> bool:
+    async def play(
+        self, channel: Channel, name: str, *, barge_in: bool = False, in_turn: bool = False
+    ) -> bool:
         """Play a prompt to its end, in the channel's language if there is such a recording; true
         if Asterisk says that it was played whole.
 
-        `barge_in`: a key ends it, and is left to be taken. A prompt that fails or never ends is
-        counted and the call goes on without it. Cancelling stops the prompt. Raises Gone;
-        AriUnavailable if Asterisk is away.
+        `barge_in`: a key ends it, and is left to be taken. `in_turn`: see IN_TURN. A prompt
+        that fails or never ends is counted and the call goes on without it. Cancelling stops
+        the prompt. Raises Gone; AriUnavailable if Asterisk is away.
         """
-        known_as = BARGED_IN[channel.playbacks % len(BARGED_IN)] if barge_in else name
+        turn = IN_TURN[channel.playbacks % len(IN_TURN)]
+        known_as = turn if barge_in or in_turn else name
         playback_id = _playback(known_as, self._run, channel.id)
         channel.expect_playback(playback_id)
         file = self._file(name, channel.language)

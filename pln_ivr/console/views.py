@@ -12,7 +12,8 @@ from typing import Annotated, Protocol
 from msgspec import Meta, Struct, convert
 
 from pln_ivr.journal import FlagRow, IncidentRow
-from pln_ivr.outcomes import FlagResult, IncidentKind, Review, Supervision
+from pln_ivr.journal.statements import StatementRow
+from pln_ivr.outcomes import FlagResult, IncidentKind, Review, StatementStatus, Supervision
 
 Share = Annotated[float, Meta(ge=0, le=1)]
 Masked = Annotated[str, Meta(description="Only the last three digits of the number.")]
@@ -103,6 +104,37 @@ class FlagView(Struct, frozen=True, kw_only=True):
 
     @classmethod
     def of(cls, row: FlagRow) -> FlagView:
+        """The journal's row, as the API shows it."""
+        return convert(row, cls, from_attributes=True)
+
+
+class StatementView(Struct, frozen=True, kw_only=True):
+    """One version of a statement on an outage: management's word, as callers hear it."""
+
+    version: int
+    status: StatementStatus
+    text: Annotated[str, Meta(description="The words that callers hear.")]
+    areas: Annotated[tuple[str, ...], Meta(description="None: everywhere.")]
+    cause: str
+    restoration_at: Annotated[
+        datetime | None, Meta(description="When power is expected back; null: nobody can say.")
+    ]
+    expires_at: Annotated[datetime, Meta(description="Nobody hears it from then on.")]
+    recorded: Annotated[bool, Meta(description="Spoken by a person.")]
+    drafted_by: str
+    drafted_at: datetime
+    approved_by: str | None = None
+    approved_at: datetime | None = None
+    live_by: str | None = None
+    live_at: datetime | None = None
+    renewed_by: str | None = None
+    renewed_at: datetime | None = None
+    ended_by: str | None = None
+    ended_at: datetime | None = None
+    note: str | None = None
+
+    @classmethod
+    def of(cls, row: StatementRow) -> StatementView:
         """The journal's row, as the API shows it."""
         return convert(row, cls, from_attributes=True)
 
