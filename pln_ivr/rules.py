@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 from pln_ivr.calls.menu import Choice, Kind, Menu, Page
 from pln_ivr.calls.prompt_files import Prompts, files_of, is_built, load_texts, with_texts
@@ -12,6 +14,7 @@ from pln_ivr.errors import ConfigError
 from pln_ivr.information_config import Information
 from pln_ivr.menu_config import Menu as MenuSettings
 from pln_ivr.menu_config import MenuKey
+from pln_ivr.outages.drafting import DraftRules
 from pln_ivr.queues.lines import Line
 from pln_ivr.wording import spoken_week
 
@@ -36,6 +39,16 @@ def lines_of(queues: Queues) -> dict[str, Line]:
         )
         for name, queue in queues.names.items()
     }
+
+
+def draft_rules(settings: Settings) -> DraftRules:
+    """What a statement may be, and the voice that speaks it: that of the prompts."""
+    return DraftRules(
+        areas=settings.outages.areas,
+        zone=ZoneInfo(settings.outages.zone),
+        longest=timedelta(hours=settings.outages.longest_hours),
+        voice=lambda: load_texts(settings.prompts.texts).voice,
+    )
 
 
 def menu_of(settings: MenuSettings) -> Menu | None:

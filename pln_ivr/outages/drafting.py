@@ -55,6 +55,11 @@ class DraftRules:
     """Reads the voice of the prompts; may raise PromptError."""
 
 
+def latest_expiry(rules: DraftRules, now: datetime) -> datetime:
+    """Until when something may be live that goes live, or is renewed, now. Pure."""
+    return now + rules.longest
+
+
 def check(draft: Draft, rules: DraftRules, now: datetime) -> None:
     """Raises DraftError for the first thing that cannot be so. Pure."""
     for area in draft.areas:
@@ -72,7 +77,7 @@ def check(draft: Draft, rules: DraftRules, now: datetime) -> None:
         raise DraftError("a recording needs its words as a text, for agents to read", "text")
     if draft.expires_at <= now:
         raise DraftError("it would be over already: that time is past", "expires_at")
-    if draft.expires_at > now + rules.longest:
+    if draft.expires_at > latest_expiry(rules, now):
         hours = rules.longest / timedelta(hours=1)
         raise DraftError(
             f"it may be live for {hours:g} hours at most, and be renewed then", "expires_at"

@@ -113,6 +113,7 @@ async def test_who_is_rung_for_hears_it_until_the_agent_is_there(tmp_path: Path)
         w.fake.on_originate = w.agent_rings
         w.fake.call()
         await eventually(lambda: w.stage == "ringing", "the ringing")
+        await eventually(lambda: w.fake.channels[CALLER].bridge == "wait-gangguan", "the music")
         w.fake.prompts_end = False
         version = await publish(w)
         await eventually(lambda: w.fake.channels[CALLER].playing, "the statement")
