@@ -62,7 +62,8 @@ from pln_ivr.queues.service import ServiceLevels
 from pln_ivr.recordings.files import Filed
 from pln_ivr.recordings.recorder import Recorder, name_of, recording_uri
 from pln_ivr.resources import DiskWatch, needs, of_asterisk, shortages, sqlite_folder
-from pln_ivr.rules import digits_of, lines_of, menu_of, require_prompts
+from pln_ivr.rules import digits_of, draft_rules, lines_of, menu_of
+from pln_ivr.statements import JournalStatements
 from pln_ivr.telling import Telling
 
 log = structlog.get_logger("pln_ivr.app")
@@ -246,6 +247,9 @@ class App:
         return Api(
             floor=board,
             evidence=JournalEvidence(self._settings.journal.url),
+            statements=JournalStatements(
+                self._settings.journal.url, draft_rules(self._settings), self.bulletin.look
+            ),
             feed=self.feed,
             find=finder(tokens),
             on_denied=self._metrics.api_denied,
@@ -353,10 +357,6 @@ class App:
             if line:
                 (log.error if self.disk.low else log.warning)("disk", state=line)
             await asyncio.sleep(DISK_LOOK_SECONDS)
-
-    def require_prompts(self) -> None:
-        """Raises ConfigError if the menu names a prompt that has not been built."""
-        require_prompts(menu_of(self._settings.menu), self._settings.prompts.folder)
 
     # -- the roster -----------------------------------------------------------------------
 

@@ -22,6 +22,7 @@ from pln_ivr.journal import JournalWriter, Limits, open_journal
 from pln_ivr.journal.tokens import Tokens
 from pln_ivr.metrics import Metrics
 from pln_ivr.resources import of_this_process
+from pln_ivr.rules import menu_of, require_prompts
 
 log = structlog.get_logger("pln_ivr.service")
 
@@ -67,7 +68,7 @@ async def run(settings: Settings) -> None:
         app = App(settings, ari, journal, metrics)
         app.own_resources = of_this_process(settings.recordings.folder)
         app.load_roster()
-        app.require_prompts()
+        require_prompts(menu_of(settings.menu), settings.prompts.folder)
         await app.restore_agents()
         await app.bulletin.look()
         tokens = stack.enter_context(Tokens(settings.journal.url))

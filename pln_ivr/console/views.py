@@ -179,6 +179,18 @@ class IncidentFilters(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     ] = 100
 
 
+class StatementDraft(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What callers are to be told about an outage."""
+
+    cause: Annotated[str, Meta(description="Why, in a few words that can be spoken.")]
+    expires_at: Annotated[datetime, Meta(tz=True, description="Nobody hears it from then on.")]
+    areas: Annotated[list[str], Meta(max_length=20, description="Where; none: everywhere.")] = []
+    restoration_at: (
+        Annotated[datetime, Meta(tz=True, description="When power is expected back.")] | None
+    ) = None
+    text: Annotated[str, Meta(description="The words, instead of those made of the rest.")] = ""
+
+
 class Floor(Protocol):
     """Agents, queues and conversations as they are, and what can be ordered.
 
@@ -254,3 +266,33 @@ class Evidence(Protocol):
     ) -> IncidentView:
         """A person's verdict, now; the incident as it is then. Raises OrderRefused if there is
         none, and unless `again` if it was reviewed before."""
+
+
+class Statements(Protocol):
+    """The journal's statements on outages. Everything raises JournalError; each step of one also
+    OrderRefused, if there is none or it does not stand where that can be done. `by` is the name of
+    the token of who does it."""
+
+    async def live(self) -> list[StatementView]:
+        """What callers hear now, the oldest first."""
+
+    async def last(self, limit: int) -> list[StatementView]:
+        """The newest versions, the newest first."""
+
+    async def one(self, version: int) -> StatementView:
+        """One version. Raises OrderRefused if there is none."""
+
+    async def draft(self, wanted: StatementDraft, by: str) -> StatementView:
+        """Write and speak it. Raises Unfit for what makes no sense."""
+
+    async def approve(self, version: int, by: str) -> StatementView:
+        """Somebody else than the drafter stands for it."""
+
+    async def publish(self, version: int, by: str) -> StatementView:
+        """Callers hear it from now on."""
+
+    async def renew(self, version: int, until: datetime, by: str) -> StatementView:
+        """They hear it until then. Raises Unfit."""
+
+    async def withdraw(self, version: int, note: str, by: str) -> StatementView:
+        """They hear it no more."""

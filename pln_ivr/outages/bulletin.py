@@ -48,6 +48,7 @@ class Bulletin:
         self._now = now
         self._live: list[StatementRow] = []
         self._changed = asyncio.Event()
+        self._looking = asyncio.Lock()
         self._in_place = False
         """What an earlier run left for Asterisk to play may be over since."""
         self.failing = False
@@ -74,6 +75,10 @@ class Bulletin:
 
     async def look(self) -> None:
         """Learn what is live. Never raises: what was live goes on until it is over."""
+        async with self._looking:  # what is read later counts
+            await self._look()
+
+    async def _look(self) -> None:
         try:
             live = await asyncio.to_thread(self._read)
         except (JournalError, EntryError, OSError) as error:

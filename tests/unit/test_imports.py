@@ -35,10 +35,12 @@ ALLOWED: dict[str, set[str]] = {
     "checks": CALLS | {"config", "resources", "rules"},
     "telling": CALLS | {"metrics"},
     "board": CALLS | {"config", "console"},
+    "statements": {"console", "errors", "journal", "outages"},
     "figures": CALLS | {"metrics", "resources"},
     "app": CALLS
-    | {"config", "console", "metrics", "resources", "figures", "telling", "board", "rules", ""},
-    "service": {"app", "ari", "config", "console", "journal", "metrics", "resources", ""},
+    | {"config", "console", "metrics", "resources", "figures", "telling", "board", "rules"}
+    | {"statements", ""},
+    "service": {"app", "ari", "config", "console", "journal", "metrics", "resources", "rules", ""},
     "orders": {"config", "errors"},
     "commands": {"config", "errors", "outcomes", "journal", "outages", "rules"},
     "cli": CALLS | {"commands", "config", "logs", "service", "orders", "checks", "rules", ""},
