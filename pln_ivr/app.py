@@ -19,7 +19,7 @@ from pln_ivr.ari.events import EndpointInfo, StasisStart
 from pln_ivr.board import Board
 from pln_ivr.calls.admission import ArrivalLimit, Door, Seats, margin
 from pln_ivr.calls.adoption import Adoption, Memory, close_fallback, open_fallback
-from pln_ivr.calls.announcing import Announcing
+from pln_ivr.calls.announcing import Announcing, tell_fallback
 from pln_ivr.calls.codes import AgentCodes, Words
 from pln_ivr.calls.completion import Completion, Sources
 from pln_ivr.calls.conversation import Conversations, Means
@@ -262,6 +262,7 @@ class App:
         """After each connection: count who is in the house, then let callers in."""
         await self.ari.set_global("CAPACITY", str(self.seats.budget))
         await self.ari.set_global("MARGIN", str(margin(self.seats.budget)))
+        await tell_fallback(self.bulletin, self.ari)
         await self.room.prepare()
         await self.adoption.adopt()
         await self.codes.catch_up()

@@ -16,6 +16,7 @@ from pln_ivr import __version__
 from pln_ivr.app import App
 from pln_ivr.ari import Client, connect
 from pln_ivr.ari.client import Timing
+from pln_ivr.calls.announcing import keep_fallback_told
 from pln_ivr.config import Settings
 from pln_ivr.console.server import serve
 from pln_ivr.journal import JournalWriter, Limits, open_journal
@@ -143,6 +144,7 @@ async def serve_until_stopped(
             services.create_task(app.floor.run(), name="floor"),
             services.create_task(app.upkeep.run(), name="upkeep"),
             services.create_task(app.bulletin.watch(), name="bulletin"),
+            services.create_task(keep_fallback_told(app.bulletin, ari), name="fallback"),
         ]
         connection = services.create_task(ari.run(app), name="ari")
         await _first(orders.stop.wait(), ari.replaced.wait(), orders.leave.wait())

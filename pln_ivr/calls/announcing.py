@@ -13,14 +13,33 @@ import uuid_utils
 from pln_ivr.ari import Channel, Client
 from pln_ivr.calls.call import Call
 from pln_ivr.calls.prompts import Prompts
-from pln_ivr.errors import AriTimeout, AriUnavailable
+from pln_ivr.errors import AriError, AriTimeout, AriUnavailable
 from pln_ivr.journal import HearingRow
 from pln_ivr.outages.bulletin import Bulletin, prompt_of
 
 log = structlog.get_logger("pln_ivr.announcing")
 
+UNTIL = "STATEMENT_UNTIL"
+"""The dialplan's global variable for the end of what it plays as pln/statement."""
+
 MARGIN_SECONDS = 15.0
 """Of the lease, past the length of a statement: what requests may take."""
+
+
+async def tell_fallback(bulletin: Bulletin, ari: Client) -> None:
+    """Have Asterisk know how long it may say by itself what is live: nobody hears what is over,
+    whoever is there to stop it. Raises AriError."""
+    await ari.set_global(UNTIL, str(bulletin.ends_at()))
+
+
+async def keep_fallback_told(bulletin: Bulletin, ari: Client) -> None:
+    """The same at each change, until cancelled. After each connection it must be told anew."""
+    while True:
+        await bulletin.until_changed()
+        try:
+            await tell_fallback(bulletin, ari)
+        except AriError as error:
+            log.info("fallback_not_told", error=str(error))
 
 
 class Announcing:

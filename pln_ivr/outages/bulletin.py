@@ -63,6 +63,10 @@ class Bulletin:
         """What is newer than the newest version that a caller has heard."""
         return [row for row in self.live() if heard is None or row.version > heard]
 
+    def ends_at(self) -> int:
+        """When the first of those that are live is over, epoch seconds; 0 if none is live."""
+        return int(min((row.expires_at.timestamp() for row in self.live()), default=0.0))
+
     async def until_changed(self) -> None:
         """Return at the next change of what is live. Safe to cancel."""
         await self._changed.wait()

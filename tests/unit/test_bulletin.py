@@ -77,6 +77,7 @@ async def test_what_goes_live_is_put_in_place_and_told_once(board: Board) -> Non
     await board.bulletin.look()
     await asyncio.wait_for(waiting, 5)
     assert board.told == [[first, second]]
+    assert board.bulletin.ends_at() == int(board.bulletin.live()[0].expires_at.timestamp())
     assert board.versions() == [first, second]
     assert (board.sound(prompt_of(first)), board.sound(prompt_of(second))) == (ONE, TWO)
     assert board.sound(FALLBACK) == ONE + TWO, "what Asterisk plays by itself"
@@ -125,6 +126,7 @@ async def test_the_end_is_written_down_and_asterisk_falls_silent(board: Board) -
     board.clock.ahead = timedelta(hours=3)
     await board.bulletin.look()
     assert board.sound(FALLBACK) == SILENCE
+    assert board.bulletin.ends_at() == 0
     with Statements(board.url) as statements:
         early = datetime.now(UTC)  # by a clock that does not know of the end
         assert statements.one(version, early).status is StatementStatus.EXPIRED

@@ -40,7 +40,8 @@ ALLOWED: dict[str, set[str]] = {
     "app": CALLS
     | {"config", "console", "metrics", "resources", "figures", "telling", "board", "rules"}
     | {"statements", ""},
-    "service": {"app", "ari", "config", "console", "journal", "metrics", "resources", "rules", ""},
+    "service": {"app", "ari", "calls", "config", "console", "journal", "metrics", "resources"}
+    | {"rules", ""},
     "orders": {"config", "errors"},
     "commands": {"config", "errors", "outcomes", "journal", "outages", "rules"},
     "cli": CALLS | {"commands", "config", "logs", "service", "orders", "checks", "rules", ""},
