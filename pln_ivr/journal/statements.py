@@ -18,7 +18,8 @@ from sqlalchemy.engine import Connection
 from pln_ivr.errors import EntryError
 from pln_ivr.journal import tables
 from pln_ivr.journal.access import Access
-from pln_ivr.outcomes import StatementStatus
+from pln_ivr.journal.records import HearingRow
+from pln_ivr.outcomes import Stage, StatementStatus
 
 MOST_LIVE = 3
 """So many may be live at once: a caller hears them all, one after the other."""
@@ -102,6 +103,13 @@ class Statements(Access):
         for row in self._rows(query):
             return bytes(row["audio"])
         raise _unknown(version)
+
+    def hearings(self, version: int) -> list[HearingRow]:
+        """Who heard this version, in order of time. Raises JournalError."""
+        table = tables.hearings
+        query = sa.select(table).where(table.c.version == version)
+        rows = self._rows(query.order_by(table.c.began_at, table.c.hearing_id))
+        return [HearingRow(**{**row, "stage": Stage(row["stage"])}) for row in rows]
 
     def heard(self, version: int) -> tuple[int, int]:
         """How many callers heard this version, and how many of them to its last word. Raises

@@ -217,6 +217,8 @@ def test_how_many_callers_heard_it(url: str) -> None:
     with Statements(url) as statements:
         assert statements.heard(version) == (3, 2)
         assert statements.heard(version + 1) == (0, 0)
+        told = [(row.call_id, row.whole, row.stage) for row in statements.hearings(version)]
+        assert told == [(call, whole, Stage.WAITING) for call, whole in heard]
 
 
 def test_without_a_journal_it_is_one_line(tmp_path: Path) -> None:
