@@ -23,7 +23,7 @@ from pln_ivr.calls.partner import Partner, Partners
 from pln_ivr.calls.prompts import Prompts
 from pln_ivr.calls.room import Comfort, WaitingRoom
 from pln_ivr.calls.walk import MenuWalk
-from pln_ivr.errors import AriError, AriRefused, AriTimeout, AriUnavailable, Gone
+from pln_ivr.errors import AriError, AriRefused, AriTimeout, Gone
 from pln_ivr.outcomes import OfferResult, Outcome, Reason, Result, Stage, TalkEnd
 from pln_ivr.queues.desk import Desk, Place
 from pln_ivr.queues.lines import Line, Returning
@@ -40,9 +40,6 @@ JOIN_SECONDS = 3.0
 
 ONLY_SECONDS = 20.0
 """How long a caller who was sent to one agent waits for that one; then anybody will do."""
-
-RETRY_SECONDS = 0.5
-"""Until another attempt to greet a caller whom Asterisk could not be asked to answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,32 +124,14 @@ class Journey:
     # -- notice --------------------------------------------------------------------------
 
     async def _greet(self) -> None:
-        """Answer and play the notice; all over again if the connection was lost meanwhile.
-
-        There is no deadline here: when the lease ends, the dialplan takes the caller.
-        """
-        await self._connected(self._answer_and_notify)
+        """Answer and play the notice."""
+        await self._house.prompts.see_through(self._caller, self._answer_and_notify)
 
     async def _answer_and_notify(self) -> None:
         await self._answer()
         self._enter(Stage.NOTICE)
         if await self._house.prompts.play(self._caller, "notice"):
             self._call.notice_heard_at = datetime.now(UTC)
-
-    async def _connected(self, say: Callable[[], Awaitable[object]], hush: bool = False) -> None:
-        """Do it, again and again if the connection is lost; `hush`: what plays is stopped then."""
-        again = False
-        while True:
-            try:
-                if again and hush:
-                    await self._house.prompts.hush(self._caller)
-                await say()
-                return
-            except (AriUnavailable, AriTimeout) as error:
-                log.warning("greeting_interrupted", error=str(error))
-            again = True
-            await asyncio.sleep(RETRY_SECONDS)
-            await self._house.ari.until_ready()
 
     async def _answer(self) -> None:
         seconds = self._house.room.greeting_seconds()
@@ -163,7 +142,6 @@ class Journey:
             )
             self._call.answered_at = datetime.now(UTC)
         else:
-            await self._house.prompts.hush(self._caller)
             await self._house.ari.lease(self._caller.id, seconds)
 
     # -- statement -----------------------------------------------------------------------
@@ -174,7 +152,7 @@ class Journey:
         if not news.pending:
             return
         self._enter(Stage.STATEMENT)
-        await self._connected(news.tell, hush=True)
+        await self._house.prompts.see_through(self._caller, news.tell)
 
     # -- menu ----------------------------------------------------------------------------
 

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import structlog
 
 from pln_ivr.ari import Channel, Client
-from pln_ivr.errors import AriError, AriRefused, AriTimeout
+from pln_ivr.errors import AriError, AriRefused, AriTimeout, AriUnavailable
 from pln_ivr.speech import duration_seconds
 
 log = structlog.get_logger("pln_ivr.prompts")
+
+RETRY_SECONDS = 0.5
+"""Until another attempt to say what Asterisk could not be asked to."""
 
 UNKNOWN_LENGTH_SECONDS = 30.0
 """Taken for a prompt whose file this program cannot read."""
@@ -73,6 +77,23 @@ class Prompts:
         if state != "done" and not pressed:
             self._on_failed(name)
         return state == "done"
+
+    async def see_through(self, channel: Channel, say: Callable[[], Awaitable[object]]) -> None:
+        """Do what is to be said to a caller whom no agent has yet; after a lost connection stop
+        what plays and do it all again. There is no deadline: when the lease ends, the dialplan
+        takes the caller. Raises Gone, AriRefused. Safe to cancel."""
+        again = False
+        while True:
+            try:
+                if again:
+                    await self.hush(channel)
+                await say()
+                return
+            except (AriUnavailable, AriTimeout) as error:
+                log.warning("greeting_interrupted", error=str(error))
+            again = True
+            await asyncio.sleep(RETRY_SECONDS)
+            await self._ari.until_ready()
 
     async def hush(self, channel: Channel, run: str = "") -> None:
         """Stop what this run of the program, or `run`, may still be playing. Raises AriError."""
