@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import replace
-from datetime import UTC, datetime, timedelta
 
 import structlog
 import uuid_utils
@@ -20,6 +18,7 @@ from pln_ivr.board import Board
 from pln_ivr.calls.admission import ArrivalLimit, Door, Seats, margin
 from pln_ivr.calls.adoption import Adoption, Memory, close_fallback, open_fallback
 from pln_ivr.calls.announcing import Announcing, tell_fallback
+from pln_ivr.calls.call import Call, Identity
 from pln_ivr.calls.codes import AgentCodes, Words
 from pln_ivr.calls.completion import Completion, Sources
 from pln_ivr.calls.conversation import Conversations, Means
@@ -29,7 +28,7 @@ from pln_ivr.calls.guests import Guests
 from pln_ivr.calls.journey import House, Rules
 from pln_ivr.calls.partner import Partners
 from pln_ivr.calls.prompts import Prompts
-from pln_ivr.calls.reception import Identity, Reception, Refusal
+from pln_ivr.calls.reception import Reception, Refusal
 from pln_ivr.calls.room import WaitingRoom
 from pln_ivr.calls.upkeep import Upkeep
 from pln_ivr.calls.walk import MenuWalk
@@ -39,7 +38,7 @@ from pln_ivr.console.events import LiveStatements
 from pln_ivr.console.evidence import JournalEvidence
 from pln_ivr.console.feed import Feed
 from pln_ivr.console.routes import Api
-from pln_ivr.errors import AriError, ConfigError, JournalError
+from pln_ivr.errors import AriError, ConfigError
 from pln_ivr.figures import show
 from pln_ivr.journal import (
     AgentStateRow,
@@ -52,31 +51,45 @@ from pln_ivr.metrics import Metrics
 from pln_ivr.outages.bulletin import Bulletin
 from pln_ivr.queues.agents import Agent, Agents, Wish
 from pln_ivr.queues.conduct import Conduct
-from pln_ivr.queues.desk import Desk, Habits
+from pln_ivr.queues.desk import Desk
 from pln_ivr.queues.lines import Returning
 from pln_ivr.queues.offer import LocalReservations, Offer
 from pln_ivr.queues.phones import PhoneWatch, PjsipPhones
 from pln_ivr.queues.ringing import RingTimes
 from pln_ivr.queues.roster import Roster, load_roster
 from pln_ivr.queues.service import ServiceLevels
-from pln_ivr.recordings.files import Filed
-from pln_ivr.recordings.recorder import Recorder, name_of, recording_uri
+from pln_ivr.recordings.index import Index
+from pln_ivr.recordings.names import name_of
+from pln_ivr.recordings.recorder import Recorder
+from pln_ivr.recordings.workers import Filer
 from pln_ivr.resources import DiskWatch, needs, of_asterisk, shortages, sqlite_folder
-from pln_ivr.rules import digits_of, draft_rules, lines_of, menu_of
+from pln_ivr.rules import (
+    digits_of,
+    draft_rules,
+    habits_of,
+    lines_of,
+    menu_of,
+    trunk_of,
+)
 from pln_ivr.statements import JournalStatements
 from pln_ivr.telling import Telling
 
 log = structlog.get_logger("pln_ivr.app")
 
 DISK_LOOK_SECONDS = 5.0
-RECOVERY_DAYS = timedelta(days=7)
-"""How far back the call of a recording left in the spool is looked for."""
 
 
 class App:
     """One running node."""
 
-    def __init__(self, settings: Settings, ari: Client, journal: JournalWriter, metrics: Metrics):
+    def __init__(
+        self,
+        settings: Settings,
+        ari: Client,
+        journal: JournalWriter,
+        metrics: Metrics,
+        filer: Filer,
+    ) -> None:
         self._settings = settings
         self._metrics = metrics
         self.ari = ari
@@ -104,9 +117,8 @@ class App:
         )
         self.seats = Seats(settings.admission.capacity)
         self.agents = Agents(loop.time, self._agent_changed)
-        self.recorder = Recorder(
-            recordings.spool, recordings.folder, lambda: not self.disk.full, self._recovered
-        )
+        index = Index(settings.journal.url, journal, settings.node.name)
+        self.recorder = Recorder(recordings.spool, filer, index, lambda: not self.disk.full)
         self.phones = PjsipPhones(
             ari, settings.agents.codec, settings.agents.qualify_seconds, self._reachable
         )
@@ -118,12 +130,7 @@ class App:
             settings.node.name,
             self.telling.offer,
             self._offer_ended,
-            Habits(
-                unreachable=settings.agents.unreachable_pause_seconds,
-                wrap_up=settings.agents.wrap_up_seconds,
-                pause_after_misses=settings.agents.pause_after_misses,
-                ageing=settings.queues.ageing_seconds,
-            ),
+            habits_of(settings),
             loop.time,
         )
         self.bulletin = Bulletin(
@@ -142,7 +149,6 @@ class App:
         music = {name: queue.music for name, queue in settings.queues.names.items()}
         self.room = WaitingRoom(ari, prompts, music)
         words = Words(settings.agents.pauses, settings.agents.dispositions)
-        self.codes = AgentCodes(ari, prompts, self.agents, self.desk, words)
         self.conduct = Conduct(settings.node.name, self.telling.incident)
         self.talks = Conversations()
         self.flags = Flags(settings.node.name, self.telling)
@@ -150,8 +156,10 @@ class App:
         self.guests = Guests(
             ari, self.partners, self.agents, settings.node.name, self.telling, self.flags.helped
         )
+        identity = Identity(settings.node.name, incarnation)
         self.floor = Floor(
             ari,
+            identity,
             self.agents,
             self.desk,
             self.talks,
@@ -159,8 +167,10 @@ class App:
             self.flags,
             Keys(words, digits_of(settings.queues)),
             settings.agents.flag_rings_supervisors,
+            self._place_call if settings.outbound.gateway else None,
         )
-        self.reception = self._build_reception(prompts, incarnation)
+        self.codes = AgentCodes(ari, prompts, self.agents, self.desk, words, self.floor.call_out)
+        self.reception = self._build_reception(prompts, identity)
         self.adoption = Adoption(
             ari,
             self.reception,
@@ -186,7 +196,7 @@ class App:
         )
         show(self, metrics)
 
-    def _build_reception(self, prompts: Prompts, incarnation: str) -> Reception:
+    def _build_reception(self, prompts: Prompts, identity: Identity) -> Reception:
         settings, ari = self._settings, self.ari
         limit = ArrivalLimit(
             settings.admission.arrivals_per_second, asyncio.get_running_loop().time
@@ -208,13 +218,15 @@ class App:
                 means=Means(
                     ari, self.desk, self.conduct, self.talks, self.floor.keyed, self.floor.over
                 ),
+                seats=self.seats,
+                trunk=trunk_of(settings.outbound),
                 tell=self.telling.call,
             ),
             Rules(settings.queues.entry, settings.queues.dialled),
             Door(self.seats, limit, self._refused_for_disk),
             self.codes,
             Refusal(settings.admission.reject_cause, settings.drain.new_calls),
-            Identity(settings.node.name, incarnation),
+            identity,
             self.telling.call_ended,
         )
 
@@ -295,6 +307,9 @@ class App:
         """A phone came or went."""
         self.phones.endpoint_changed(endpoint)
 
+    def _place_call(self, call: Call, offer: Offer) -> None:
+        self.reception.call_out(call, offer)
+
     # -- what the parts tell ------------------------------------------------------------
 
     def _reachable(self, extension: str, reachable: bool) -> None:
@@ -312,25 +327,6 @@ class App:
     def _remember(self, channel_ids: list[str]) -> Memory:
         settings = self._settings
         return Memory.read(settings.journal.url, settings.node.name, channel_ids)
-
-    async def _recovered(self, name: str, filed: Filed) -> None:
-        """A recording of a conversation that this run did not see to its end."""
-        uri = recording_uri(name)
-        row = await asyncio.to_thread(self._row_of_recording, uri)
-        if row is None:
-            log.warning("recording_without_call", recording=uri)
-        else:
-            self.journal.write(
-                replace(row, sequence=row.sequence + 1, recording_seconds=filed.seconds)
-            )
-
-    def _row_of_recording(self, uri: str) -> CallRow | None:
-        try:
-            with JournalReader(self._settings.journal.url) as reader:
-                return reader.call_of_recording(uri, datetime.now(UTC) - RECOVERY_DAYS)
-        except JournalError as error:
-            log.warning("recording_not_indexed", recording=uri, error=str(error))
-            return None
 
     def _call_completed(self, row: CallRow) -> None:
         own = row.incarnation == self.reception.identity.incarnation

@@ -121,6 +121,10 @@ class Board:
         """See console.views.Floor."""
         await self.floor.wrap_up(extension, disposition, by)
 
+    async def call_out(self, extension: str) -> str:
+        """See console.views.Floor."""
+        return await self.floor.call_out(extension)
+
     async def hold(self, extension: str, on: bool) -> None:
         """See console.views.Floor."""
         await self.floor.hold(extension, on)

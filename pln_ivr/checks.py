@@ -13,6 +13,7 @@ from pln_ivr.config import Settings, load
 from pln_ivr.errors import AriError, AriRefused, PlnIvrError
 from pln_ivr.journal import JournalReader
 from pln_ivr.queues.roster import load_roster
+from pln_ivr.recordings.sealing import load_keys
 from pln_ivr.resources import needs, of_asterisk, of_this_process, shortages
 from pln_ivr.rules import menu_of, require_prompts, texts_of
 
@@ -97,7 +98,15 @@ def _recordings(settings: Settings) -> Verdict:
         place = folder if folder.exists() else folder.absolute().parent
         if not os.access(place, os.R_OK | os.W_OK | os.X_OK):
             return Verdict("recordings", False, f"{key}: {folder} cannot be written by this user")
-    return Verdict("recordings", True, f"spool {settings.recordings.spool}")
+    if settings.recordings.keys:
+        try:
+            keys = load_keys(settings.recordings.keys)
+        except PlnIvrError as error:
+            return Verdict("recordings", False, str(error))
+        sealed = f"sealed with the key {keys.current}"
+    else:
+        sealed = "not encrypted"
+    return Verdict("recordings", True, f"spool {settings.recordings.spool}; archive {sealed}")
 
 
 def _resources(settings: Settings, there: dict[str, int]) -> Verdict:

@@ -196,13 +196,35 @@ class Agents(Section):
     """Preferred at the agents' phones; the trunk's own, so that nothing is transcoded."""
 
 
+class Outbound(Section):
+    """Calls that agents place to customers, over the trunk. Each takes a seat."""
+
+    gateway: Annotated[str, Field(pattern=r"^([A-Za-z0-9.-]+(:[0-9]{1,5})?)?$")] = ""
+    """The carrier's side of the trunk, host or host:port; empty: no customer can be called."""
+    endpoint: Annotated[str, Field(pattern=r"^[A-Za-z0-9-]+$")] = "trunk-1"
+    """The trunk's endpoint in Asterisk: trunk-1 is the first of PLN_TRUNK_PEERS."""
+    number: Annotated[str, Field(pattern=r"^\+?[0-9]{1,20}$")] = "123"
+    """What the customer's display shows."""
+    ring_seconds: Annotated[float, Field(gt=0, le=120)] = 30.0
+    """How long a customer's phone may ring."""
+
+
 class Recordings(Section):
     """Every conversation is recorded, both parties on channels of their own."""
 
     spool: Path = Path("/var/spool/asterisk/monitor")
     """Asterisk's monitor folder as this program sees it."""
     folder: Path = Path("recordings")
-    """The archive: yyyy/mm/dd/CALL/OFFER.wav below it."""
+    """The archive: yyyy/mm/dd/CALL/OFFER.opus below it, and a manifest beside each."""
+    codec: Literal["opus", "flac"] = "opus"
+    """In which form recordings are archived: flac keeps every sample and takes five times the
+    room."""
+    keys: Path | None = None
+    """File of keys, as `pln-ivr recordings new-key` makes them, for its owner only: with it the
+    archive's files are encrypted, with the first of them."""
+    workers: Annotated[int, Field(ge=1, le=16)] = 1
+    """Processes that archive recordings, at the lowest priority. One keeps up with 200
+    conversations at once (`tests/bench/archive`)."""
     confirm_seconds: Seconds = 2.0
     """How long to wait for the proof that a recording runs before the policy decides."""
     when_unconfirmed: Literal["bridge", "wait"] = "bridge"
@@ -260,6 +282,7 @@ class Settings(BaseSettings):
     information: Information = Information()
     outages: Outages = Outages()
     agents: Agents = Agents()
+    outbound: Outbound = Outbound()
     recordings: Recordings = Recordings()
     journal: Journal = Journal()
     console: Console = Console()

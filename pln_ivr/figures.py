@@ -77,10 +77,12 @@ def _show_recordings(recorder: Recorder, metrics: Metrics) -> None:
     metrics.gauge(
         "pln_ivr_recordings_unfiled", "Recordings left in the spool", lambda: recorder.unfiled
     )
-    metrics.gauge(
-        "pln_ivr_recordings_short",
-        "Recordings shorter than their conversation",
-        lambda: recorder.short,
+    metrics.gauge("pln_ivr_recordings_filing", "Recordings being filed", lambda: recorder.filing)
+    metrics.groups(
+        "pln_ivr_recordings_faulty",
+        "Recordings that a person should listen to",
+        "fault",
+        lambda: {fault: float(count) for fault, count in recorder.faulty.items()},
     )
 
 

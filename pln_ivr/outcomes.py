@@ -17,6 +17,7 @@ class Result(StrEnum):
     ABANDONED = "abandoned"  # the caller hung up before an agent was there
     REJECTED = "rejected"  # no seat was given: the caller heard a busy tone
     RELEASED = "released"  # told why no agent comes, and let go
+    UNREACHED = "unreached"  # we called the customer, and it came to no conversation
     FAILED = "failed"  # our side ended it: a fault, not a decision
 
 
@@ -44,6 +45,11 @@ class Reason(StrEnum):
     WAITED_TOO_LONG = "waited_too_long"  # released: the line's longest wait is over
     INFORMED = "informed"  # released: by a choice in the menu, which told what there was to tell
 
+    AGENT_GONE = "agent_gone"  # unreached: the agent did not pick up, or hung up first
+    CUSTOMER_BUSY = "customer_busy"  # unreached
+    CUSTOMER_NO_ANSWER = "customer_no_answer"  # unreached: rang in vain, or was declined
+    CUSTOMER_UNREACHABLE = "customer_unreachable"  # unreached: the carrier refused the call
+
     ERROR = "error"  # failed: a bug; the traceback is in the log with the call id
     PBX = "pbx"  # failed: Asterisk refused, did not answer in time or went away
     SHUTDOWN = "shutdown"  # failed: the drain deadline passed with the call still up
@@ -67,6 +73,14 @@ REASONS: dict[Result, frozenset[Reason]] = {
         {Reason.FULL, Reason.DRAINING, Reason.ARRIVAL_LIMIT, Reason.DISK_FULL}
     ),
     Result.RELEASED: frozenset({Reason.QUEUE_FULL, Reason.WAITED_TOO_LONG, Reason.INFORMED}),
+    Result.UNREACHED: frozenset(
+        {
+            Reason.AGENT_GONE,
+            Reason.CUSTOMER_BUSY,
+            Reason.CUSTOMER_NO_ANSWER,
+            Reason.CUSTOMER_UNREACHABLE,
+        }
+    ),
     Result.FAILED: frozenset({Reason.ERROR, Reason.PBX, Reason.SHUTDOWN}),
 }
 
@@ -83,8 +97,16 @@ class Outcome:
             raise ValueError(f"{self.reason} is no reason for {self.result}")
 
 
+class Direction(StrEnum):
+    """Who called."""
+
+    INBOUND = "inbound"  # the customer
+    OUTBOUND = "outbound"  # we did
+
+
 class Stage(StrEnum):
-    """Where in its visit a call is. Order of declaration is the order of a full visit."""
+    """Where in its visit a call is. Order of declaration is the order of a full visit; a call
+    that we place begins with ringing the agent, then dialling the customer."""
 
     ADMISSION = "admission"
     NOTICE = "notice"
@@ -92,18 +114,24 @@ class Stage(StrEnum):
     MENU = "menu"
     WAITING = "waiting"
     RINGING = "ringing"
+    DIALLING = "dialling"
     TALKING = "talking"
     ENDED = "ended"
 
 
-ABANDONED_IN: dict[Stage, Reason] = {
-    Stage.ADMISSION: Reason.BEFORE_ANSWER,
-    Stage.NOTICE: Reason.IN_NOTICE,
-    Stage.STATEMENT: Reason.IN_STATEMENT,
-    Stage.MENU: Reason.IN_MENU,
-    Stage.WAITING: Reason.IN_WAITING,
-    Stage.RINGING: Reason.IN_RINGING,
+NOT_REACHED = Outcome(Result.UNREACHED, Reason.CUSTOMER_NO_ANSWER)
+"""How a call that we placed ended if all that is known is that nobody picked up."""
+
+GONE_IN: dict[Stage, Outcome] = {
+    Stage.ADMISSION: Outcome(Result.ABANDONED, Reason.BEFORE_ANSWER),
+    Stage.NOTICE: Outcome(Result.ABANDONED, Reason.IN_NOTICE),
+    Stage.STATEMENT: Outcome(Result.ABANDONED, Reason.IN_STATEMENT),
+    Stage.MENU: Outcome(Result.ABANDONED, Reason.IN_MENU),
+    Stage.WAITING: Outcome(Result.ABANDONED, Reason.IN_WAITING),
+    Stage.RINGING: Outcome(Result.ABANDONED, Reason.IN_RINGING),
+    Stage.DIALLING: NOT_REACHED,
 }
+"""How a call ends whose customer goes before the conversation."""
 
 
 class MenuEnd(StrEnum):
@@ -136,7 +164,9 @@ class OfferResult(StrEnum):
     DECLINED = "declined"  # the agent pressed reject (603, 403)
     UNREACHABLE = "unreachable"  # not registered, no answer from the phone, or never rang
     CALLER_GONE = "caller_gone"  # the caller hung up while it rang: nobody's fault
+    NOT_REACHED = "not_reached"  # the agent called a customer, who was not there
     FAILED = "failed"  # our side: refused by Asterisk, or the recording did not start
+    NO_ANSWER = "no_answer"  # rang to the deadline, but no customer waited for it
 
 
 class TalkEnd(StrEnum):
@@ -182,3 +212,14 @@ class Supervision(StrEnum):
     WHISPER = "whisper"  # hears both, is heard by the agent alone
     BARGE = "barge"  # is heard by both
     TAKE_OVER = "take_over"  # instead of the agent
+
+
+class RecordingFault(StrEnum):
+    """What is odd about a recording: a person should listen. The rest of it is proven all the
+    same."""
+
+    SHORT = "short"  # over a second shorter than the conversation
+    CUSTOMER_SILENT = "customer_silent"  # no sound from this side: a one-way call
+    AGENT_SILENT = "agent_silent"
+    CUSTOMER_FELL_SILENT = "customer_fell_silent"  # spoke, then nothing at all to the end
+    AGENT_FELL_SILENT = "agent_fell_silent"

@@ -7,16 +7,44 @@ from datetime import timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
+from pln_ivr.calls.callout import Trunk
 from pln_ivr.calls.menu import Choice, Kind, Menu, Page
 from pln_ivr.calls.prompt_files import Prompts, files_of, is_built, load_texts, with_texts
-from pln_ivr.config import Queues, Settings
+from pln_ivr.config import Outbound, Queues, Recordings, Settings
 from pln_ivr.errors import ConfigError
 from pln_ivr.information_config import Information
 from pln_ivr.menu_config import Menu as MenuSettings
 from pln_ivr.menu_config import MenuKey
 from pln_ivr.outages.drafting import DraftRules
+from pln_ivr.queues.desk import Habits
 from pln_ivr.queues.lines import Line
+from pln_ivr.recordings.sound import Codec
+from pln_ivr.recordings.worker import ArchiveSettings
 from pln_ivr.wording import spoken_week
+
+
+def habits_of(settings: Settings) -> Habits:
+    """How agents are treated after an offer."""
+    return Habits(
+        unreachable=settings.agents.unreachable_pause_seconds,
+        wrap_up=settings.agents.wrap_up_seconds,
+        pause_after_misses=settings.agents.pause_after_misses,
+        ageing=settings.queues.ageing_seconds,
+    )
+
+
+def trunk_of(outbound: Outbound) -> Trunk:
+    """The way to customers."""
+    return Trunk(outbound.endpoint, outbound.gateway, outbound.number, outbound.ring_seconds)
+
+
+def archive_of(recordings: Recordings) -> ArchiveSettings:
+    """Where and in which form recordings are archived."""
+    return ArchiveSettings(
+        folder=str(recordings.folder.absolute()),
+        codec=Codec(recordings.codec),
+        keys=str(recordings.keys.absolute()) if recordings.keys else None,
+    )
 
 
 def digits_of(queues: Queues) -> dict[str, str]:

@@ -18,12 +18,14 @@ from pln_ivr.ari import Client, connect
 from pln_ivr.ari.client import Timing
 from pln_ivr.calls.announcing import keep_fallback_told
 from pln_ivr.config import Settings
+from pln_ivr.console.routes import Api
 from pln_ivr.console.server import serve
 from pln_ivr.journal import JournalWriter, Limits, open_journal
 from pln_ivr.journal.tokens import Tokens
 from pln_ivr.metrics import Metrics
+from pln_ivr.recordings.workers import open_workers
 from pln_ivr.resources import of_this_process
-from pln_ivr.rules import menu_of, require_prompts
+from pln_ivr.rules import archive_of, menu_of, require_prompts
 
 log = structlog.get_logger("pln_ivr.service")
 
@@ -66,14 +68,17 @@ async def run(settings: Settings) -> None:
             )
         )
         ari = await stack.enter_async_context(_connect(settings, metrics))
-        app = App(settings, ari, journal, metrics)
+        workers = await stack.enter_async_context(
+            open_workers(archive_of(settings.recordings), settings.recordings.workers)
+        )
+        app = App(settings, ari, journal, metrics, workers)
         app.own_resources = of_this_process(settings.recordings.folder)
         app.load_roster()
         require_prompts(menu_of(settings.menu), settings.prompts.folder)
         await app.restore_agents()
         await app.bulletin.look()
         tokens = stack.enter_context(Tokens(settings.journal.url))
-        console = settings.console
+        console, api = settings.console, app.build_api(tokens)
         port = await stack.enter_async_context(
             serve(
                 console.bind,
@@ -82,7 +87,7 @@ async def run(settings: Settings) -> None:
                 app.checks,
                 {"drain": orders.stop.set, "leave": orders.leave.set},
                 settings.ari.password.get_secret_value(),
-                app.build_api(tokens),
+                api,
             )
         )
         _handle_signals(app, orders)
@@ -94,7 +99,7 @@ async def run(settings: Settings) -> None:
             agents=len(app.roster),
             console=f"{console.bind}:{port}",
         )
-        await serve_until_stopped(app, ari, journal, metrics, orders)
+        await serve_until_stopped(app, ari, journal, metrics, api, orders)
     log.info("stopped")
 
 
@@ -126,7 +131,7 @@ def _handle_signals(app: App, orders: Orders) -> None:
 
 
 async def serve_until_stopped(
-    app: App, ari: Client, journal: JournalWriter, metrics: Metrics, orders: Orders
+    app: App, ari: Client, journal: JournalWriter, metrics: Metrics, api: Api, orders: Orders
 ) -> None:
     """Everything runs; then drain; then calls, recordings, ARI and the rest end, in this order.
 
@@ -145,6 +150,7 @@ async def serve_until_stopped(
             services.create_task(app.upkeep.run(), name="upkeep"),
             services.create_task(app.bulletin.watch(), name="bulletin"),
             services.create_task(keep_fallback_told(app.bulletin, ari), name="fallback"),
+            services.create_task(app.feed.watch(api.floor.queues), name="feed"),
         ]
         connection = services.create_task(ari.run(app), name="ari")
         await _first(orders.stop.wait(), ari.replaced.wait(), orders.leave.wait())

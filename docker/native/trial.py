@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import subprocess
 import time
-import wave
 from pathlib import Path
 from typing import Any
 
@@ -62,7 +61,7 @@ def _converse(state: State, phones: Phones, agent: str, port: int) -> bool:
     row = _last_row(state)
     file = _recording(state, row)
     status = next(iter(caller_saw.finals), 0)
-    seconds = _length(file) if file else 0.0
+    seconds = float(row.get("recording_seconds") or 0.0) if file else 0.0
     talked = agent_ear.packets / 50
     table = [
         ("answer to the call", f"admitted ({status})" if status == 200 else f"rejected ({status})"),
@@ -102,24 +101,21 @@ def _last_row(state: State, timeout: float = 10.0) -> dict[str, Any]:
         if done.returncode == 0 and text:
             found = json.loads(text if text.startswith("[") else text.splitlines()[-1])
             row = (found[0] if found else {}) if isinstance(found, list) else found
-            if row.get("ended_at") and (row.get("recording") or not row.get("talking_at")):
+            if row.get("ended_at") and (row.get("recording_seconds") or not row.get("talking_at")):
                 return row
         time.sleep(0.3)
     return row
 
 
 def _recording(state: State, row: dict[str, Any]) -> Path | None:
-    """The recording's file; the journal names it archive:<path below the archive>."""
+    """The recording's file; the journal names it archive:<path below the archive, without the
+    form that it was filed in>."""
     name = str(row.get("recording") or "").removeprefix("archive:")
     if not name:
         return None
     path = state.run / "recordings" / name
-    return path if path.is_file() else None
-
-
-def _length(file: Path) -> float:
-    with wave.open(str(file)) as audio:
-        return float(audio.getnframes() / audio.getframerate())
+    files = (file for file in path.parent.glob(f"{path.name}.*") if file.suffix != ".json")
+    return next(files, None)
 
 
 def _story(result: PhoneResult) -> str:

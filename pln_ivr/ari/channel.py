@@ -75,6 +75,11 @@ class Channel:
         """True once the channel has ended or is ending."""
         return self.hangup is not None
 
+    @property
+    def answered(self) -> bool:
+        """Somebody picked up, or the channel is in the application."""
+        return self.in_app or self.state == events.UP
+
     def close(self) -> None:
         """Stop following the channel. Says nothing to Asterisk. Idempotent."""
         self._forget(self.id)
@@ -193,7 +198,7 @@ class Channel:
     async def until_answered(self) -> None:
         """Return once the channel has been answered or is in the application, however long it
         takes. Raises Gone if it ends."""
-        while not self.in_app and self.state != events.UP:
+        while not self.answered:
             self._raise_if_gone()
             await self._change()
 

@@ -121,6 +121,14 @@ class Operations(ABC):
         query = {"app": self.app, "spy": spy, "whisper": whisper, "appArgs": "snoop"}
         await self._wait(Request("POST", path, query))
 
+    async def start_ringing(self, channel_id: str) -> None:
+        """Have an answered channel hear that somebody else is being rung."""
+        await self._hand_over(Request("POST", f"channels/{quote(channel_id)}/ring", {}))
+
+    async def stop_ringing(self, channel_id: str) -> None:
+        """End that."""
+        await self._hand_over(Request("DELETE", f"channels/{quote(channel_id)}/ring", {}))
+
     async def start_channel_music(self, channel_id: str, music_class: str) -> None:
         """Have one channel hear music on hold, whatever bridge it is in."""
         query = {"mohClass": music_class}
@@ -159,12 +167,12 @@ class Operations(ABC):
         extension: str,
         variables: Mapping[str, str],
         caller_id: str,
-        originator: str,
+        originator: str | None,
         seconds: int,
     ) -> None:
         """Ring an endpoint; when it answers it runs the dialplan at `extension` in `context`.
 
-        `originator` is the channel whose codecs and linked id the new one takes; `seconds`
+        `originator`, if any, is the channel whose codecs and linked id the new one takes; `seconds`
         is Asterisk's own limit on the ringing. Raises AriRefused with status 500 if no
         channel can be made, e.g. to a phone that is not registered.
         """
@@ -174,9 +182,10 @@ class Operations(ABC):
             "extension": extension,
             "priority": "1",
             "callerId": caller_id,
-            "originator": originator,
             "timeout": str(seconds),
         }
+        if originator:
+            query["originator"] = originator
         body = {"variables": dict(variables)}
         await self._hand_over(Request("POST", f"channels/{quote(channel_id)}", query, body))
 

@@ -15,7 +15,7 @@ import structlog
 
 from pln_ivr.ari import Client
 from pln_ivr.ari.events import ChannelInfo
-from pln_ivr.calls.call import Call
+from pln_ivr.calls.call import OUT, Call
 from pln_ivr.calls.journey import TALK, Talk
 from pln_ivr.calls.prompts import Prompts
 from pln_ivr.calls.reception import Reception
@@ -27,7 +27,7 @@ from pln_ivr.queues.desk import Desk
 from pln_ivr.queues.offer import Offer
 from pln_ivr.queues.phones import PjsipPhones
 from pln_ivr.queues.ringing import LEG
-from pln_ivr.recordings.recorder import name_of, recording_name
+from pln_ivr.recordings.names import name_of, recording_name
 
 log = structlog.get_logger("pln_ivr.adoption")
 
@@ -146,6 +146,10 @@ class Adoption:
             log.warning("leftover_channel", call_id=row.call_id)
             await self._ari.hang_up(channel.id, row.cause or 16)
             return None
+        if channel.id.startswith(OUT) and not channel.answered:
+            log.warning("dialling_given_up", channel=channel.id)
+            await self._ari.hang_up(channel.id)
+            return None  # Asterisk's list closes the row
         if row is None and leg is None:
             self._reception.missed(channel)
             return None
@@ -168,6 +172,8 @@ class Adoption:
             await self._ari.destroy_bridge(sight.bridge_of[channel.id])
             self._reception.adopt_ended(call, channel, bridge)
             return None
+        if call.stage in (Stage.RINGING, Stage.DIALLING) and channel.id.startswith(OUT):
+            call.stage = Stage.NOTICE  # picked up while nobody looked
         if row is not None and (call.stage in GREETED or self._announces()):
             await self._prompts.hush(self._ari.channel(channel.id), row.incarnation)
         self._reception.adopt(call, channel, bridge)

@@ -9,10 +9,21 @@ import uuid_utils
 
 from pln_ivr.ari.events import ChannelInfo, StasisStart
 from pln_ivr.journal import CallRow
-from pln_ivr.outcomes import ABANDONED_IN, MenuEnd, Outcome, Reason, Result, Stage
+from pln_ivr.outcomes import (
+    GONE_IN,
+    Direction,
+    MenuEnd,
+    Outcome,
+    Reason,
+    Result,
+    Stage,
+)
 
 ADOPTED = 1000
 """How far an adopted call's row leaps ahead of the versions of the run that had it before."""
+
+OUT = "out-"
+"""Begins the id of a customer's leg in a call that we place; the call's id follows."""
 
 _DIGITS = frozenset("0123456789+")
 
@@ -20,6 +31,14 @@ _DIGITS = frozenset("0123456789+")
 def clean_number(number: str) -> str:
     """Only digits and a plus, at most 20: what a SIP header says is anybody's to choose."""
     return "".join(character for character in number if character in _DIGITS)[:20]
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Who writes the rows: the node, this start of the program on it."""
+
+    node: str
+    incarnation: str
 
 
 @dataclass(slots=True)
@@ -36,6 +55,7 @@ class Call:
     started_at: datetime = field(default_factory=lambda: datetime.now(UTC))
     answered_at: datetime | None = None
     notice_heard_at: datetime | None = None
+    notice_version: str | None = None
     statement: int | None = None
     """The newest version of a statement that the caller has heard."""
     menu_at: datetime | None = None
@@ -60,6 +80,24 @@ class Call:
     cause: int | None = None
     sequence: int = 0
     fallback: bool = False
+    direction: Direction = Direction.INBOUND
+    regarding: str | None = None
+
+    @classmethod
+    def to_customer(cls, earlier: Call, node: str, incarnation: str) -> Call:
+        """A call that we place to the customer of an earlier one."""
+        call_id = str(uuid_utils.uuid7())
+        return cls(
+            id=call_id,
+            channel_id=OUT + call_id,
+            caller=earlier.caller,
+            dialled="",
+            node=node,
+            incarnation=incarnation,
+            queue=earlier.queue,
+            direction=Direction.OUTBOUND,
+            regarding=earlier.id,
+        )
 
     @classmethod
     def arriving(cls, event: StasisStart, node: str, incarnation: str) -> Call:
@@ -111,7 +149,7 @@ class Call:
         """The outcome if the caller leg ended by itself in the present stage."""
         if self.stage is Stage.TALKING:
             return Outcome(Result.ANSWERED, Reason.CALLER_HUNG_UP)
-        return Outcome(Result.ABANDONED, ABANDONED_IN[self.stage])
+        return GONE_IN[self.stage]
 
     def row(self) -> CallRow:
         """The next version of the call's row in the journal."""
@@ -128,6 +166,7 @@ class Call:
             started_at=self.started_at,
             answered_at=self.answered_at,
             notice_heard_at=self.notice_heard_at,
+            notice_version=self.notice_version,
             statement=self.statement,
             menu_at=self.menu_at,
             menu_path=self.menu_path,
@@ -146,4 +185,6 @@ class Call:
             reason=self.outcome.reason if self.outcome else None,
             cause=self.cause,
             fallback=self.fallback,
+            direction=self.direction,
+            regarding=self.regarding,
         )

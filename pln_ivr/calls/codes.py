@@ -2,19 +2,20 @@
 
 *10          logged out           *11       ready
 *12, *12N    paused, for reason N  *13N      what the last conversation came to
+*14          call the customer of the last conversation
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
 import structlog
 
 from pln_ivr.ari import Channel, Client
 from pln_ivr.calls.prompts import Prompts
-from pln_ivr.errors import AriError, Gone
+from pln_ivr.errors import AriError, Gone, OrderRefused
 from pln_ivr.queues.agents import Agents, Wish
 from pln_ivr.queues.desk import Desk
 from pln_ivr.queues.phones import PjsipPhones
@@ -22,7 +23,7 @@ from pln_ivr.queues.phones import PjsipPhones
 log = structlog.get_logger("pln_ivr.codes")
 
 _WISHES = {"*10": Wish.LOGGED_OUT, "*11": Wish.READY, "*12": Wish.PAUSED}
-_PAUSED_FOR, _DISPOSITION = "*12", "*13"
+_PAUSED_FOR, _DISPOSITION, _CALL_OUT = "*12", "*13", "*14"
 _PROMPTS = {
     Wish.LOGGED_OUT: "agent-logged-out",
     Wish.READY: "agent-ready",
@@ -46,11 +47,17 @@ class Words:
 
 @dataclass(frozen=True, slots=True)
 class Meaning:
-    """What an agent says with a code: a wish, or what a conversation came to."""
+    """What an agent says with a code: a wish, what a conversation came to, or whom to call."""
 
     wish: Wish | None = None
     pause: str = ""
     disposition: str | None = None
+    call_out: bool = False
+
+    @property
+    def needs_the_phone(self) -> bool:
+        """Can be carried out only when the phone is free again to ring."""
+        return self.wish is Wish.READY or self.call_out
 
     @property
     def prompt(self) -> str:
@@ -62,6 +69,8 @@ def meaning(code: str, words: Words) -> Meaning | None:
     """What a code means; None if it means nothing."""
     if code in _WISHES:
         return Meaning(_WISHES[code])
+    if code == _CALL_OUT:
+        return Meaning(call_out=True)
     head, digit = code[:-1], code[-1:]
     if head == _PAUSED_FOR and digit in words.pauses:
         return Meaning(Wish.PAUSED, words.pauses[digit])
@@ -74,17 +83,26 @@ class AgentCodes:
     """Serves an agent who dialled a code: changes the state, says so, hangs up."""
 
     def __init__(
-        self, ari: Client, prompts: Prompts, agents: Agents, desk: Desk, words: Words
+        self,
+        ari: Client,
+        prompts: Prompts,
+        agents: Agents,
+        desk: Desk,
+        words: Words,
+        call_out: Callable[[str], Awaitable[str]],
     ) -> None:
+        """`call_out` has an agent call the customer of the last conversation; it raises
+        OrderRefused and AriError."""
         self._ari = ari
         self._prompts = prompts
         self._agents = agents
         self._desk = desk
         self._words = words
+        self._call_out = call_out
 
     async def catch_up(self) -> None:
-        """Learn what agents dialled while this program was away: *11ag-101,*121ag-102. Raises
-        AriError."""
+        """Learn what agents dialled while this program was away: *11ag-101,*121ag-102. Nobody
+        is called so late. Raises AriError."""
         dialled = await self._ari.get_global(MISSED)
         if dialled:
             await self._ari.set_global(MISSED, "")
@@ -98,12 +116,12 @@ class AgentCodes:
     async def serve(self, phone: Channel, code: str, endpoint: str) -> None:
         """One visit. Never raises; what the agent said holds even if they hang up early.
 
-        Ready holds when the phone is free again to ring, everything else at once.
+        What needs the phone is done when it is free again to ring, everything else at once.
         """
         extension = PjsipPhones.extension_of(endpoint) or ""
         agent = self._agents.get(extension)
         said = meaning(code, self._words) if agent and agent.on_roster else None
-        later = said is not None and said.wish is Wish.READY
+        later = said is not None and said.needs_the_phone
         if said and not later:
             self._carry_out(extension, said, code)
         try:
@@ -123,6 +141,14 @@ class AgentCodes:
             phone.close()
             if said and later:
                 self._carry_out(extension, said, code)
+        if said and said.call_out:
+            await self._place_call(extension)
+
+    async def _place_call(self, extension: str) -> None:
+        try:
+            await self._call_out(extension)
+        except (OrderRefused, AriError) as error:
+            log.info("call_refused", agent=extension, error=str(error))
 
     def _carry_out(self, extension: str, said: Meaning, code: str) -> None:
         if said.wish is not None:

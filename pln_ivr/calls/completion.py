@@ -17,13 +17,13 @@ from uuid import UUID, uuid5
 
 import structlog
 
-from pln_ivr.calls.call import clean_number
+from pln_ivr.calls.call import OUT, clean_number
 from pln_ivr.errors import JournalError
 from pln_ivr.journal import CallRow, JournalReader, JournalWriter, MarkRow
 from pln_ivr.journal.cdr import CdrFile, CdrLine, Note, Piece, parse
-from pln_ivr.outcomes import ABANDONED_IN, Outcome, Reason, Result, Stage
+from pln_ivr.outcomes import GONE_IN, NOT_REACHED, Direction, Outcome, Reason, Result, Stage
 from pln_ivr.queues.phones import PjsipPhones
-from pln_ivr.recordings.recorder import recording_uri
+from pln_ivr.recordings.names import recording_uri
 
 log = structlog.get_logger("pln_ivr.completion")
 
@@ -60,7 +60,10 @@ def complete(line: CdrLine, row: CallRow | None, node: str) -> CallRow | None:
     if row is None:
         return _ended(_blank(line, node), line, _outcome_of_unknown(line))
     if row.outcome is None:
-        return _ended(row, line, outcome_of_unseen(stage_at(row, line.ended_at)))
+        stage = stage_at(row, line.ended_at)
+        if stage is Stage.ADMISSION and row.direction is Direction.OUTBOUND:
+            return _ended(row, line, NOT_REACHED)
+        return _ended(row, line, outcome_of_unseen(stage))
     return None
 
 
@@ -82,7 +85,7 @@ def outcome_of_unseen(stage: Stage) -> Outcome:
     the agent can have ended."""
     if stage is Stage.TALKING:
         return Outcome(Result.ANSWERED, Reason.UNSEEN)
-    return Outcome(Result.ABANDONED, ABANDONED_IN[stage])
+    return GONE_IN[stage]
 
 
 def _blank(line: CdrLine, node: str) -> CallRow:
@@ -97,6 +100,7 @@ def _blank(line: CdrLine, node: str) -> CallRow:
         stage=Stage.ADMISSION,
         started_at=line.started_at,
         answered_at=line.answered_at,
+        direction=Direction.OUTBOUND if line.channel_id.startswith(OUT) else Direction.INBOUND,
     )
 
 
@@ -129,6 +133,8 @@ def _outcome_of_note(line: CdrLine, note: Note) -> Outcome:
 def _outcome_of_unknown(line: CdrLine) -> Outcome:
     if line.answered_at is not None:
         return Outcome(Result.ABANDONED, Reason.IN_NOTICE)
+    if line.channel_id.startswith(OUT):
+        return NOT_REACHED
     if line.disposition == BUSY:
         return Outcome(Result.REJECTED, Reason.FULL)
     return Outcome(Result.ABANDONED, Reason.BEFORE_ANSWER)

@@ -7,21 +7,24 @@ raises OrderRefused with a line that says why; AriError if Asterisk failed us.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import structlog
 
 from pln_ivr.ari import Client
+from pln_ivr.calls.call import Call, Identity
 from pln_ivr.calls.codes import Words
 from pln_ivr.calls.conversation import Conversation, Conversations
 from pln_ivr.calls.flags import Flags
 from pln_ivr.calls.guests import HOLD_MUSIC, Guests
 from pln_ivr.calls.keypad import Key, Keyed
 from pln_ivr.errors import AriError, OrderRefused, RefusalKind
-from pln_ivr.outcomes import Supervision
+from pln_ivr.outcomes import OfferResult, Supervision
 from pln_ivr.queues.agents import Agent, Agents, Wish
+from pln_ivr.queues.choice import Claim
 from pln_ivr.queues.desk import Desk
+from pln_ivr.queues.offer import Offer
 from pln_ivr.queues.roster import Role
 
 log = structlog.get_logger("pln_ivr.floor")
@@ -41,6 +44,7 @@ class Floor:
     def __init__(
         self,
         ari: Client,
+        identity: Identity,
         agents: Agents,
         desk: Desk,
         talks: Conversations,
@@ -48,9 +52,12 @@ class Floor:
         flags: Flags,
         keys: Keys,
         ring_supervisors: bool,
+        place_call: Callable[[Call, Offer], None] | None,
     ) -> None:
-        """`ring_supervisors`: a white flag rings the supervisors' phones, one after the other."""
+        """`ring_supervisors`: a white flag rings the supervisors' phones, one after the other.
+        `place_call` has an agent call a customer and raises OrderRefused; None: nobody can."""
         self._ari = ari
+        self._identity = identity
         self._agents = agents
         self._desk = desk
         self._talks = talks
@@ -58,6 +65,9 @@ class Floor:
         self._flags = flags
         self._keys = keys
         self._ring_supervisors = ring_supervisors
+        self._place_call = place_call
+        self._customers: dict[str, Call] = {}
+        """Whom each agent talked with last."""
         self._tasks: asyncio.TaskGroup | None = None
 
     async def run(self) -> None:
@@ -93,6 +103,27 @@ class Floor:
             text = f"agent {extension} has no conversation to wrap up"
             raise OrderRefused(RefusalKind.CONFLICT, text)
 
+    async def call_out(self, extension: str) -> str:
+        """Ring the agent, then the customer with whom they talked last; the new call's id."""
+        agent, earlier = self._agent(extension), self._customers.get(extension)
+        if self._place_call is None:
+            text = "outbound.gateway is not set: no customer can be called"
+            raise OrderRefused(RefusalKind.CONFLICT, text)
+        if earlier is None or not earlier.caller:
+            text = f"agent {extension} has talked with nobody whose number is known"
+            raise OrderRefused(RefusalKind.CONFLICT, text)
+        call = Call.to_customer(earlier, self._identity.node, self._identity.incarnation)
+        line = self._desk.lines.get(earlier.queue or "", next(iter(self._desk.lines.values())))
+        offer = await self._desk.engage(call.id, line, extension, Claim.OWN)
+        if offer is None:
+            raise OrderRefused(RefusalKind.CONFLICT, f"{extension} is {agent.state}")
+        try:
+            self._place_call(call, offer)
+        except OrderRefused:
+            self._desk.settle(offer, OfferResult.NOT_REACHED)
+            raise
+        return call.id
+
     # -- a conversation --------------------------------------------------------------------
 
     async def hold(self, extension: str, on: bool) -> None:
@@ -120,13 +151,13 @@ class Floor:
         if target == extension:
             raise OrderRefused(RefusalKind.INVALID, "that is your own extension")
         if not attended:
-            if not agent.works or not agent.reachable:
+            if not agent.works_by_name or not agent.reachable:
                 raise OrderRefused(RefusalKind.CONFLICT, f"{target} is {agent.state}")
             talk.transfer(line, target)
             return
         if talk.aside:
             raise OrderRefused(RefusalKind.CONFLICT, "you consult somebody already")
-        offer = await self._desk.engage(talk.call.id, line, target)
+        offer = await self._desk.engage(talk.call.id, line, target, Claim.NAMED)
         if offer is None:
             raise OrderRefused(RefusalKind.CONFLICT, f"{target} is {agent.state}")
         await self._guests.consult(talk, offer)
@@ -218,6 +249,7 @@ class Floor:
 
     def over(self, talk: Conversation) -> None:
         """A conversation is over: so is its call for help."""
+        self._customers[talk.agent] = talk.call
         self._flags.lower(talk)
 
     # ----------------------------------------------------------------------------------------

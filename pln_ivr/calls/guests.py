@@ -275,7 +275,8 @@ class Guests:
                     self._partners.bind(talk.call, talk.caller, offer, counts=counts)
                 )
                 await stack.enter_async_context(self._busy(partner, counts))
-                if not await self._partners.ring(partner, talk.caller, talk.call.caller):
+                ringing = self._partners.ring(partner, talk.caller, talk.call.caller, False)
+                if not await ringing:
                     text = f"{offer.agent} does not answer: {partner.result}"
                     raise OrderRefused(RefusalKind.CONFLICT, text)
                 guest = Guest(talk, partner, stack, mode, ordered_by)

@@ -16,8 +16,10 @@ from datetime import UTC, datetime
 import structlog
 
 from pln_ivr.ari import Channel, Client, Hangup
+from pln_ivr.calls.admission import Seats
 from pln_ivr.calls.announcing import Announcing
 from pln_ivr.calls.call import Call
+from pln_ivr.calls.callout import Trunk, dial, why_gone
 from pln_ivr.calls.conversation import Conversation, HandOver, Means, Transfer
 from pln_ivr.calls.partner import Partner, Partners
 from pln_ivr.calls.prompts import Prompts
@@ -73,6 +75,8 @@ class House:
     """None: callers join their line at once."""
     returning: Returning
     means: Means
+    seats: Seats
+    trunk: Trunk
     tell: Callable[[Call], None]
     """Called when a call's story has grown: journal and metrics."""
 
@@ -83,6 +87,13 @@ class Talk:
 
     offer: Offer
     recording: str
+
+
+@dataclass(frozen=True, slots=True)
+class Errand:
+    """An agent, bound by this offer, who is to call the customer."""
+
+    offer: Offer
 
 
 class Journey:
@@ -96,17 +107,19 @@ class Journey:
         caller.language = call.language
         self._ended: Outcome | None = None
 
-    async def visit(self, talk: Talk | None = None) -> Outcome:
+    async def visit(self, start: Talk | Errand | None = None) -> Outcome:
         """From the stage where the call stands, usually admission, to the conversation's end.
 
-        `talk` is the conversation that an adopted call is in. Returns the outcome if our
-        side ended it. Raises Gone if the caller did, and AriError if Asterisk failed us. Safe
-        to cancel: the agent leg and the offer end with it.
+        `start` is the conversation that an adopted call is in, or what an outbound call begins
+        with. Returns the outcome if our side ended it. Raises Gone if the caller did, and
+        AriError if Asterisk failed us. Safe to cancel: the agent leg and the offer end with it.
         """
         try:
             async with self._caller.present():
-                if talk:
-                    return await self._talk_on(talk)
+                if isinstance(start, Talk):
+                    return await self._talk_on(start)
+                if start:
+                    return await self._call_out(start.offer)
                 if self._call.stage in (Stage.ADMISSION, Stage.NOTICE):
                     await self._greet()
                 if self._call.stage in (Stage.NOTICE, Stage.STATEMENT):
@@ -119,6 +132,8 @@ class Journey:
         except Gone:
             if self._ended:  # the caller followed while we cleared up after the agent's hang-up
                 return self._ended
+            if self._call.stage is Stage.DIALLING:
+                return Outcome(Result.UNREACHED, await why_gone(self._caller))
             raise
 
     # -- notice --------------------------------------------------------------------------
@@ -132,6 +147,7 @@ class Journey:
         self._enter(Stage.NOTICE)
         if await self._house.prompts.play(self._caller, "notice"):
             self._call.notice_heard_at = datetime.now(UTC)
+            self._call.notice_version = self._house.prompts.version("notice")
 
     async def _answer(self) -> None:
         seconds = self._house.room.greeting_seconds()
@@ -157,9 +173,10 @@ class Journey:
     # -- menu ----------------------------------------------------------------------------
 
     async def _choose(self) -> Outcome | None:
-        """Have the caller choose a line in the menu; the outcome if that was all they wanted."""
+        """Have a caller who has no line yet choose one in the menu; the outcome if that was all
+        they wanted."""
         call, menu = self._call, self._house.menu
-        if menu is None or not self._rules.may_choose(call.dialled):
+        if menu is None or call.queue or not self._rules.may_choose(call.dialled):
             return None
         call.menu_at = call.menu_at or datetime.now(UTC)
         self._enter(Stage.MENU)
@@ -171,12 +188,13 @@ class Journey:
 
     # -- waiting -------------------------------------------------------------------------
 
-    async def _find_agent(self) -> Outcome:
-        """Wait in the call's line, in those that it overflows to or is transferred to."""
+    async def _find_agent(self, goal: Transfer | None = None) -> Outcome:
+        """Wait where `goal` says or in the call's line, in those that it overflows to or is
+        transferred to."""
         call, lines = self._call, self._house.desk.lines
-        line = lines.get(call.queue or "") or lines[self._rules.queue(call.dialled)]
-        self._take_place(line)
-        goal = Transfer(line)
+        if goal is None:
+            goal = Transfer(lines.get(call.queue or "") or lines[self._rules.queue(call.dialled)])
+        self._take_place(goal.line)
         while True:
             ended = await self._wait_in(goal)
             if isinstance(ended, Outcome):
@@ -271,10 +289,49 @@ class Journey:
                 partners.begin_talking(partner)
                 ended = await self._talk(partner, bridge, exits)
             left = await self._talk_with_heirs(ended, bridge, exits)
-        if isinstance(left, Outcome):
-            return left
-        call.queue = left.line.name
-        return await self._find_agent()
+        return left if isinstance(left, Outcome) else await self._find_agent(left)
+
+    async def _call_out(self, offer: Offer) -> Outcome:
+        """Ring the agent, then the customer, who hears the notice before they talk."""
+        call, house = self._call, self._house
+        call.agent, call.offered_at = offer.agent, offer.offered_at
+        self._enter(Stage.RINGING)
+        async with AsyncExitStack() as exits:
+            async with house.partners.bind(call, self._caller, offer) as partner:
+                if not await house.partners.ring(partner, None, call.caller, waited_for=False):
+                    return Outcome(Result.UNREACHED, Reason.AGENT_GONE)
+                partner.result = OfferResult.NOT_REACHED
+                try:
+                    async with partner.leg.present():
+                        failed = await self._reach_customer(partner.leg)
+                        if failed:
+                            return failed
+                        bridge = await exits.enter_async_context(self._bridge())
+                        await self._put_together(partner.leg, bridge)
+                except Gone:
+                    if self._caller.gone:
+                        raise
+                    return Outcome(Result.UNREACHED, Reason.AGENT_GONE)
+                house.partners.begin_talking(partner)
+                ended = await self._talk(partner, bridge, exits)
+            left = await self._talk_with_heirs(ended, bridge, exits)
+        return left if isinstance(left, Outcome) else await self._find_agent(left)
+
+    async def _reach_customer(self, agent: Channel) -> Outcome | None:
+        """Dial the customer and play the notice; an outcome if nobody was reached."""
+        call, house, customer = self._call, self._house, self._caller
+        if not house.seats.take(customer.id):
+            return Outcome(Result.REJECTED, Reason.FULL)
+        self._enter(Stage.DIALLING)
+        reason = await dial(house.ari, house.trunk, customer, call.caller, agent)
+        if reason:
+            return Outcome(Result.UNREACHED, reason)
+        call.answered_at = datetime.now(UTC)
+        self._enter(Stage.NOTICE)
+        if await house.prompts.play(customer, "notice"):
+            call.notice_heard_at = datetime.now(UTC)
+            call.notice_version = house.prompts.version("notice")
+        return None
 
     async def _talk_with_heirs(
         self, ended: Outcome | Transfer | HandOver, bridge: str, exits: AsyncExitStack
@@ -327,10 +384,7 @@ class Journey:
         await comfort.stop()
         try:
             await self._house.room.lease(self._caller, 0)  # a conversation outlives this program
-            members = [self._caller.id, leg.id]
-            await self._house.ari.add_to_bridge(bridge, members, absorb_keys=True)
-            for channel in (self._caller, leg):
-                await channel.until_in_bridge(bridge, JOIN_SECONDS)
+            await self._put_together(leg, bridge)
         except (Gone, AriRefused, AriTimeout) as error:
             if self._caller.gone:
                 raise
@@ -338,6 +392,11 @@ class Journey:
             comfort.start()
             return False
         return True
+
+    async def _put_together(self, leg: Channel, bridge: str) -> None:
+        await self._house.ari.add_to_bridge(bridge, [self._caller.id, leg.id], absorb_keys=True)
+        for channel in (self._caller, leg):
+            await channel.until_in_bridge(bridge, JOIN_SECONDS)
 
     def _enter(self, stage: Stage) -> None:
         self._call.stage = stage

@@ -16,8 +16,9 @@ from pln_ivr.queues.desk import Desk
 from pln_ivr.queues.offer import Offer
 from pln_ivr.queues.phones import Phones
 from pln_ivr.queues.ringing import Ring, RingTimes, agent_leg, ring
-from pln_ivr.recordings.files import Filed
-from pln_ivr.recordings.recorder import Recorder, recording_name, recording_uri
+from pln_ivr.recordings.manifest import Facts, Manifest
+from pln_ivr.recordings.names import recording_name, recording_uri
+from pln_ivr.recordings.recorder import Recorder
 
 log = structlog.get_logger("pln_ivr.partner")
 
@@ -89,12 +90,17 @@ class Partners:
                 result = OfferResult.ANSWERED if partner.talked else partner.result
                 self.desk.settle(offer, result, partner.talk_end)
             if partner.talked:
-                self._file(call, offer, name)
+                self._file(call, offer, name, caller.party.spoke_before() is not None)
             else:
                 self.recorder.discard(name)
 
-    async def ring(self, partner: Partner, caller: Channel, number: str) -> bool:
-        """Ring the agent; true once they are there and recorded. Raises what `ring` does."""
+    async def ring(
+        self, partner: Partner, caller: Channel | None, number: str, waited_for: bool = True
+    ) -> bool:
+        """Ring the agent; true once they are there and recorded. Raises what `ring` does.
+
+        Unless a customer waits for them (`waited_for`), a third ring missed is no miss.
+        """
         rung = await ring(
             self.ari,
             self.phones,
@@ -103,6 +109,8 @@ class Partners:
             Ring(caller, number, partner.recording),
             self.times,
         )
+        if rung is OfferResult.MISSED and not waited_for:
+            rung = OfferResult.NO_ANSWER
         if rung is not OfferResult.ANSWERED:
             partner.result = rung
             return False
@@ -131,17 +139,27 @@ class Partners:
         log.error("recording_unconfirmed", policy=policy)
         return self.talk_unrecorded
 
-    def _file(self, call: Call, offer: Offer, recording: str) -> None:
+    def _file(self, call: Call, offer: Offer, recording: str, customer_spoke: bool) -> None:
         if not recording:
             return
-        began = offer.talking_at or call.talking_at
-        seconds = (datetime.now(UTC) - began).total_seconds() if began else 0.0
 
-        def filed(file: Filed) -> None:
-            offer.recording_seconds = file.seconds
+        def filed(manifest: Manifest) -> None:
+            offer.recording_seconds = manifest.seconds
             self.desk.tell(offer)
             if call.recording == offer.recording:
-                call.recording_seconds = file.seconds
+                call.recording_seconds = manifest.seconds
                 self.tell(call)
 
-        self.recorder.finish(recording, seconds, filed)
+        facts = Facts(
+            name=recording,
+            call_id=call.id,
+            offer_id=offer.id,
+            queue=offer.queue,
+            agent=offer.agent,
+            notice_version=call.notice_version,
+            notice_heard_at=call.notice_heard_at,
+            began_at=offer.talking_at or call.talking_at,
+            ended_at=offer.talked_until or datetime.now(UTC),
+            customer_spoke=customer_spoke,
+        )
+        self.recorder.finish(recording, facts, filed)

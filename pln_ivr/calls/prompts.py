@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
@@ -17,6 +18,7 @@ log = structlog.get_logger("pln_ivr.prompts")
 RETRY_SECONDS = 0.5
 """Until another attempt to say what Asterisk could not be asked to."""
 
+VERSION_DIGITS = 12
 UNKNOWN_LENGTH_SECONDS = 30.0
 """Taken for a prompt whose file this program cannot read."""
 
@@ -46,6 +48,8 @@ class Prompts:
         self._folder = folder
         self._margin = margin
         self._on_failed = on_failed
+        self._versions: dict[str, tuple[tuple[int, int], str]] = {}
+        """When the file was written and its length, and the version that it had then."""
 
     async def play(
         self, channel: Channel, name: str, *, barge_in: bool = False, in_turn: bool = False
@@ -118,6 +122,20 @@ class Prompts:
         """Where it is below the folder: what there is not in a language is in the house's own."""
         file = f"{language}/{name}"
         return file if language and self._length(file) is not None else name
+
+    def version(self, name: str) -> str | None:
+        """Which wording of a prompt is played now: the beginning of its sound's SHA-256, so that
+        another voice or studio recording is another version. None if it cannot be read."""
+        try:
+            file = self._folder / f"{name}.alaw"
+            status = file.stat()
+            at = (status.st_mtime_ns, status.st_size)
+            if self._versions.get(name, (at, ""))[0] != at or name not in self._versions:
+                digest = hashlib.sha256(file.read_bytes()).hexdigest()
+                self._versions[name] = (at, digest[:VERSION_DIGITS])
+        except OSError:
+            return None
+        return self._versions[name][1]
 
     def _length(self, file: str) -> float | None:
         """None if this program cannot read it. Looked up each time: it may be built anew."""

@@ -16,14 +16,15 @@ import structlog
 from pln_ivr.ari import Channel
 from pln_ivr.ari.events import ChannelInfo, StasisStart
 from pln_ivr.calls.admission import Door
-from pln_ivr.calls.call import Call
+from pln_ivr.calls.call import Call, Identity
 from pln_ivr.calls.codes import AgentCodes
 from pln_ivr.calls.completion import outcome_of_unseen
-from pln_ivr.calls.journey import House, Journey, Rules, Talk
+from pln_ivr.calls.journey import Errand, House, Journey, Rules, Talk
 from pln_ivr.calls.sight import CALL, CODE, RETURN
-from pln_ivr.errors import AriError, AriRefused, Gone
+from pln_ivr.errors import AriError, AriRefused, Gone, OrderRefused, RefusalKind
 from pln_ivr.outcomes import Outcome, Reason, Result, Stage
-from pln_ivr.recordings.recorder import name_of
+from pln_ivr.queues.offer import Offer
+from pln_ivr.recordings.names import name_of
 
 log = structlog.get_logger("pln_ivr.reception")
 
@@ -56,14 +57,6 @@ EARLY_CALLS = 5000
 
 FALLBACK = "fallback"
 """The dialplan's context that serves callers without this program."""
-
-
-@dataclass(frozen=True, slots=True)
-class Identity:
-    """Who writes the rows: the node, this start of the program on it."""
-
-    node: str
-    incarnation: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,13 +214,26 @@ class Reception:
         caller.feed(event)
         self._begin(call, caller)
 
+    def call_out(self, call: Call, offer: Offer) -> None:
+        """Have the agent of this offer call a customer. Raises OrderRefused; the offer is then
+        still the caller's to settle."""
+        if self._tasks is None or self.draining or not self._open:
+            raise OrderRefused(RefusalKind.CONFLICT, "no call can be placed at this moment")
+        if not self._seats.free:
+            raise OrderRefused(RefusalKind.CONFLICT, "every seat is taken")
+        self._run(call, self._house.ari.channel(call.channel_id), Errand(offer))
+
     def _begin(self, call: Call, caller: Channel, talk: Talk | None = None) -> None:
         assert self._tasks is not None
+        self._run(call, caller, talk)
+        self._tasks.create_task(self._follow_to_the_end(caller))
+
+    def _run(self, call: Call, caller: Channel, start: Talk | Errand | None) -> None:
+        assert self._tasks is not None
         self._calls[call.id] = call
-        visit = self._tasks.create_task(self._visit(call, caller, talk), name=f"call {call.id}")
+        visit = self._tasks.create_task(self._visit(call, caller, start), name=f"call {call.id}")
         self._visits.add(visit)
         visit.add_done_callback(self._visits.discard)
-        self._tasks.create_task(self._follow_to_the_end(caller))
 
     async def _follow_to_the_end(self, caller: Channel) -> None:
         """Have Asterisk tell of the channel's destruction, too: it would stop at StasisEnd."""
@@ -342,9 +348,9 @@ class Reception:
 
     # -- one call --------------------------------------------------------------------
 
-    async def _visit(self, call: Call, caller: Channel, talk: Talk | None) -> None:
+    async def _visit(self, call: Call, caller: Channel, start: Talk | Errand | None) -> None:
         structlog.contextvars.bind_contextvars(call_id=call.id)
-        while not await self._journey(call, caller, talk):
+        while not await self._journey(call, caller, start):
             # Nobody told us of the end, or Asterisk serves the caller now. Either way its list
             # of calls tells how it ended: completion.
             if caller.hangup is None or not caller.hangup.left:
@@ -352,17 +358,17 @@ class Reception:
                 return
             self.leases_expired += 1
             log.warning("lease_expired", stage=call.stage)
-            caller, talk = self._house.ari.follow_anew(caller), None
+            caller, start = self._house.ari.follow_anew(caller), None
             if not await self._comes_back(caller):
                 self._leave(call, caller)
                 return
             call.stage = Stage.WAITING
 
-    async def _journey(self, call: Call, caller: Channel, talk: Talk | None) -> bool:
+    async def _journey(self, call: Call, caller: Channel, start: Talk | Errand | None) -> bool:
         """The call's way to its end; false if somebody else has to tell how it ended."""
         outcome: Outcome | None = Outcome(Result.FAILED, Reason.SHUTDOWN)
         try:
-            outcome = await Journey(self._house, self._rules, call, caller).visit(talk)
+            outcome = await Journey(self._house, self._rules, call, caller).visit(start)
         except Gone:
             outcome = await self._outcome_of_gone(call, caller)
         except AriError as error:

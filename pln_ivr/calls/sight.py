@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from pln_ivr.ari.events import BridgeInfo, ChannelInfo
+from pln_ivr.calls.call import OUT
 from pln_ivr.calls.guests import ASIDE, SNOOP, WATCH
 from pln_ivr.calls.journey import TALK
 from pln_ivr.journal.cdr import CUSTOMERS
@@ -21,7 +22,7 @@ class Sight:
     """Channels and bridges by their part in the house. Make it with `of`."""
 
     callers: dict[str, ChannelInfo] = field(default_factory=dict)
-    """Customers whom the application has."""
+    """Customers whom the application has, or calls."""
     outside: dict[str, ChannelInfo] = field(default_factory=dict)
     """Customers whom the dialplan serves by itself."""
     legs: dict[str, ChannelInfo] = field(default_factory=dict)
@@ -57,7 +58,7 @@ class Sight:
         kind = arguments[0] if arguments else ""
         if channel.id.startswith((LEG, SNOOP)):
             self.legs[channel.id] = channel
-        elif kind in (CALL, RETURN):
+        elif kind in (CALL, RETURN) or channel.id.startswith(OUT):
             self.callers[channel.id] = channel
         elif kind == CODE:
             self.codes[channel.id] = channel

@@ -31,15 +31,19 @@ def print_table(
     *,
     title: str | None = None,
     figures: Collection[str] = (),
+    total: Sequence[str] = (),
 ) -> None:
-    """A table of texts; `figures` are the headings of numbers. It is wider than the terminal
-    rather than cut a word or a number short."""
+    """A table of texts; `figures` are the headings of numbers, `total` is a last row apart. It is
+    wider than the terminal rather than cut a word or a number short."""
     table = Table(title=title, title_justify="left")
     for heading in headings:
         justify: Literal["right", "left"] = "right" if heading in figures else "left"
         table.add_column(heading.replace(" ", "\n"), justify=justify)
     for row in rows:
         table.add_row(*row)
+    if total:
+        table.add_section()
+        table.add_row(*total)
     # Names and notes are anybody's text: nothing in them is markup.
     console = Console(markup=False, emoji=False, highlight=False)
     roomy = console.options.update(max_width=WIDEST)

@@ -21,16 +21,32 @@ from pln_ivr.commands.options import (
 )
 from pln_ivr.commands.output import Format, print_json, print_table, write_csv
 from pln_ivr.config import Settings, load
+from pln_ivr.errors import RosterError
 from pln_ivr.journal import JournalReader
-from pln_ivr.journal.reports import AgentFigures, QueueFigures, agent_figures, queue_figures
+from pln_ivr.journal.reports import (
+    AgentFigures,
+    QueueFigures,
+    agent_figures,
+    agents_together,
+    queue_figures,
+    queues_together,
+)
 from pln_ivr.outcomes import IncidentKind
+from pln_ivr.queues.roster import load_roster
+
+
+def _columns(name: str) -> list[str]:
+    match name:
+        case "agent":
+            return ["agent", "name"]
+        case "incidents":
+            return list(IncidentKind)
+    return [name]
+
 
 QUEUE_COLUMNS = [field.name for field in fields(QueueFigures)]
-AGENT_COLUMNS = [
-    name
-    for field in fields(AgentFigures)
-    for name in (list(IncidentKind) if field.name == "incidents" else [field.name])
-]
+AGENT_COLUMNS = [name for field in fields(AgentFigures) for name in _columns(field.name)]
+WORDS = ("queue", "agent", "name")
 SHARES = ("service_level", "service_share")
 HEADINGS = {
     "within_target": "in time",
@@ -66,16 +82,15 @@ def report(
     """
     settings = load(config)
     period = period_of(day, since, until, zone_of(zone), datetime.now(UTC))
-    if subject is Subject.QUEUES:
-        columns, rows = QUEUE_COLUMNS, _queues(settings, period)
-    else:
-        columns, rows = AGENT_COLUMNS, _agents(settings, period)
+    made = _queues if subject is Subject.QUEUES else _agents
+    columns, rows, total = made(settings, period)
     if form is Format.TABLE:
         print_table(
             [_heading(column) for column in columns],
             [[_cell(column, row[column]) for column in columns] for row in rows],
             title=str(period),
-            figures=[_heading(column) for column in columns[1:]],
+            figures=[_heading(column) for column in columns if column not in WORDS],
+            total=[_cell(column, total[column]) for column in columns],
         )
         return
     rounded = [{column: _rounded(row[column]) for column in columns} for row in rows]
@@ -85,23 +100,42 @@ def report(
         write_csv(columns, rounded)
 
 
-def _queues(settings: Settings, period: Period) -> list[dict[str, Any]]:
+Row = dict[str, Any]
+Made = tuple[list[str], list[Row], Row]
+"""Columns, rows, and all rows together."""
+
+
+def _queues(settings: Settings, period: Period) -> Made:
     targets = {
         name: (queue.service_seconds, queue.service_share)
         for name, queue in settings.queues.names.items()
     }
     with JournalReader(settings.journal.url) as reader:
         figures = queue_figures(reader.queued_calls(period.since, period.until), targets)
-    return [asdict(one) for one in figures]
+    return QUEUE_COLUMNS, [asdict(one) for one in figures], asdict(queues_together(figures))
 
 
-def _agents(settings: Settings, period: Period) -> list[dict[str, Any]]:
+def _agents(settings: Settings, period: Period) -> Made:
+    names = _names(settings)
     with JournalReader(settings.journal.url) as reader:
         figures = agent_figures(
             reader.offers_between(period.since, period.until),
             reader.incidents(since=period.since, until=period.until),
         )
-    return [asdict(one) | dict(one.incidents) for one in figures]
+
+    def row(one: AgentFigures) -> Row:
+        return asdict(one) | {"name": names.get(one.agent, "")} | dict(one.incidents)
+
+    return AGENT_COLUMNS, [row(one) for one in figures], row(agents_together(figures))
+
+
+def _names(settings: Settings) -> dict[str, str]:
+    """Of those who are on the roster now; a report is made without it, too."""
+    try:
+        roster = load_roster(settings.agents.roster, settings.queues.skills)
+    except RosterError:
+        return {}
+    return {entry.extension: entry.name for entry in roster.values()}
 
 
 def _heading(column: str) -> str:

@@ -46,6 +46,12 @@ class Transfer(Input, frozen=True):
     ] = False
 
 
+class CallPlaced(Struct, frozen=True):
+    """The call is under way."""
+
+    call_id: str
+
+
 class Raised(Struct, frozen=True):
     """The flag is up."""
 
@@ -85,6 +91,15 @@ async def wrap_up(asked: Asked[WrapUp]) -> Done:
     disposition = asked.input.disposition
     await asked.api.floor.wrap_up(asked.extension, disposition, asked.principal.name)
     return Done()
+
+
+async def call_out(asked: Asked[Nothing]) -> CallPlaced:
+    """Call the customer of the agent's last conversation, as by *14: the agent's phone rings
+    first.
+
+    Raises OrderRefused.
+    """
+    return CallPlaced(await asked.api.floor.call_out(asked.extension))
 
 
 async def hold(asked: Asked[Hold]) -> Done:
@@ -129,6 +144,7 @@ AGENT_ROUTES: tuple[Route[Any], ...] = (
     Route("GET", _ONE, May.OWN_OR_SUPERVISORS, Nothing, agent, examples.AGENT),
     Route("PUT", f"{_ONE}/wish", May.OWN_OR_SUPERVISORS, Wish, set_wish, Done()),
     Route("POST", f"{_ONE}/wrap-up", May.OWN_OR_SUPERVISORS, WrapUp, wrap_up, Done()),
+    Route("POST", f"{_ONE}/call-out", May.OWN, Nothing, call_out, CallPlaced(examples.CALL_ID)),
     Route("PUT", f"{_ONE}/hold", May.OWN, Hold, hold, Done()),
     Route("POST", f"{_ONE}/transfer", May.OWN, Transfer, transfer, Done()),
     Route("POST", f"{_ONE}/transfer/complete", May.OWN, Nothing, complete_transfer, Done()),

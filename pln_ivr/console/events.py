@@ -111,6 +111,7 @@ class LiveStatements(Struct, frozen=True, kw_only=True):
 SNAPSHOT = "snapshot"
 EVENTS: Mapping[str, type[Struct]] = {
     SNAPSHOT: Snapshot,
+    "queue": QueueView,
     "agent": AgentChange,
     "call": CallChange,
     "offer": OfferChange,

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 
 from aiohttp import web
 from msgspec import Struct, json
 
 from pln_ivr.console.events import SNAPSHOT, Snapshot, event_of
+from pln_ivr.console.views import QueueView
 from pln_ivr.errors import JournalError, PlnIvrError
 from pln_ivr.journal import Row
 
@@ -23,6 +24,8 @@ MOST_CLIENTS = 64
 MOST_CHUNKS = 1024
 """In one client's queue: more than a full house can change in one turn of the event loop."""
 KEEP_ALIVE_SECONDS = 15.0
+QUEUE_SECONDS = 2.0
+"""How often the queues' figures are told."""
 WRITE_SECONDS = 10.0
 """How long a client may take no bytes at all."""
 
@@ -67,6 +70,17 @@ class Feed:
         event = event_of(row) if self._clients else None
         if event:
             self.publish(*event)
+
+    async def watch(self, queues: Callable[[], Sequence[QueueView]]) -> None:
+        """Tell every client how each queue is doing, as often as people look, until cancelled;
+        a queue of which there is nothing new is left out."""
+        told: dict[str, QueueView] = {}
+        while True:
+            await asyncio.sleep(QUEUE_SECONDS)
+            for view in queues() if self._clients else ():
+                if told.get(view.name) != view:
+                    told[view.name] = view
+                    self.publish("queue", view)
 
     async def serve(
         self,

@@ -221,6 +221,9 @@ class Floor(Protocol):
     async def wrap_up(self, extension: str, disposition: str | None, by: str) -> None:
         """The agent is through with the last conversation, and says what it came to."""
 
+    async def call_out(self, extension: str) -> str:
+        """Ring the agent, then the customer of their last conversation; the call's id."""
+
     async def hold(self, extension: str, on: bool) -> None:
         """The customer hears music, or the agent again."""
 

@@ -15,6 +15,7 @@ from pln_ivr.journal.records import (
     IncidentRow,
     MarkRow,
     OfferRow,
+    RecordingRow,
     Row,
     SupervisionRow,
 )
@@ -32,6 +33,7 @@ __all__ = [
     "Limits",
     "MarkRow",
     "OfferRow",
+    "RecordingRow",
     "Row",
     "SupervisionRow",
     "open_journal",

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 COLUMNS = 12
-CUSTOMERS = frozenset({"from-trunk", "customer", "fallback"})
+CUSTOMERS = frozenset({"from-trunk", "customer", "customer-called", "fallback"})
 """The dialplan's contexts in which a customer's channel can end."""
 
 _NOTE = "fallback"

@@ -17,9 +17,11 @@ from pln_ivr.journal.records import (
     FlagRow,
     IncidentRow,
     OfferRow,
+    RecordingRow,
     SupervisionRow,
 )
 from pln_ivr.outcomes import (
+    Direction,
     FlagResult,
     IncidentKind,
     MenuEnd,
@@ -34,6 +36,12 @@ from pln_ivr.outcomes import (
 
 IDS_AT_ONCE = 500
 """Ids in one query; SQLite takes 32,766 parameters, PostgreSQL's driver as many."""
+
+LONGEST_RING = timedelta(hours=1)
+"""Between an offer and its conversation: a consultation that ended in a take-over counts."""
+
+LONGEST_WAIT = timedelta(days=1)
+"""Between a call's arrival and its conversation."""
 
 LOOK_BACK = timedelta(days=7)
 """An agent of whom nothing was heard for so long is not there, whatever was heard last."""
@@ -141,6 +149,50 @@ class JournalReader(Access):
         query = sa.select(tables.offers).where(_within(tables.offers.c.offered_at, since, until))
         return (_offer(row) for row in self._stream(query))
 
+    def offer(self, offer_id: str) -> OfferRow | None:
+        """One offer, or None when the journal has none of that id."""
+        query = sa.select(tables.offers).where(tables.offers.c.offer_id == offer_id)
+        return next((_offer(row) for row in self._rows(query)), None)
+
+    # -- conversations and their recordings -------------------------------------------------
+
+    def conversations_between(self, since: datetime, until: datetime) -> Iterator[OfferRow]:
+        """The agents' parts in conversations that began from `since` to before `until` and are
+        over, in no order; not those of calls that Asterisk served alone."""
+        table = tables.offers
+        query = sa.select(table).where(
+            _within(table.c.offered_at, since - LONGEST_RING, until),
+            _within(table.c.talking_at, since, until),
+            table.c.talked_until.is_not(None),
+        )
+        return (_offer(row) for row in self._stream(query))
+
+    def fallback_conversations_between(self, since: datetime, until: datetime) -> Iterator[CallRow]:
+        """The calls that Asterisk served alone and that came to a conversation from `since` to
+        before `until`, in no order."""
+        table = tables.calls
+        query = sa.select(table).where(
+            _within(table.c.started_at, since - LONGEST_WAIT, until),
+            _within(table.c.talking_at, since, until),
+            table.c.fallback,
+            table.c.outcome.is_not(None),
+        )
+        return (_call(row) for row in self._stream(query))
+
+    def recording(self, recording_id: str) -> RecordingRow | None:
+        """One recording, or None when the journal has none of that id."""
+        query = sa.select(tables.recordings).where(tables.recordings.c.recording_id == recording_id)
+        return next((RecordingRow(**row) for row in self._rows(query)), None)
+
+    def recordings_between(self, since: datetime, until: datetime) -> Iterator[RecordingRow]:
+        """The recordings of conversations that began from `since` to before `until`, in no
+        order; deleted ones among them."""
+        table = tables.recordings
+        query = sa.select(table).where(_within(table.c.began_at, since, until))
+        return (RecordingRow(**row) for row in self._stream(query))
+
+    # -- incidents, help ----------------------------------------------------------------------
+
     def incidents(
         self,
         *,
@@ -209,6 +261,7 @@ def _word(kind: type[Word], value: str | None) -> Word | None:
 def _call(row: Mapping[str, Any]) -> CallRow:
     words = {
         "stage": Stage(row["stage"]),
+        "direction": Direction(row["direction"]),
         "outcome": _word(Result, row["outcome"]),
         "reason": _word(Reason, row["reason"]),
         "menu_end": _word(MenuEnd, row["menu_end"]),

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from pln_ivr.outcomes import (
+    Direction,
     FlagResult,
     IncidentKind,
     MenuEnd,
@@ -33,12 +34,13 @@ class CallRow:
     node: str
     incarnation: str  # one start of the program on that node
     channel_id: str  # the caller leg
-    caller: str  # the caller's number: personal data, shown masked
+    caller: str  # the customer's number: personal data, shown masked
     dialled: str
     stage: Stage
     started_at: datetime
     answered_at: datetime | None = None
     notice_heard_at: datetime | None = None  # the notice was played to its end
+    notice_version: str | None = None  # which wording: the beginning of its sound's SHA-256
     menu_at: datetime | None = None  # the first menu began
     menu_path: str | None = None  # words of what was chosen in it: "english/tagihan"
     menu_end: MenuEnd | None = None  # how the caller left it, if they did
@@ -57,6 +59,8 @@ class CallRow:
     cause: int | None = None  # Q.850
     statement: int | None = None  # the newest version of a statement that the caller has heard
     fallback: bool = False  # Asterisk had it at its end, because this program was away
+    direction: Direction = Direction.INBOUND
+    regarding: str | None = None  # of an outbound call: the call that it follows up
 
     @property
     def row_id(self) -> str:
@@ -211,6 +215,44 @@ class SupervisionRow:
         return self.supervision_id
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordingRow:
+    """One filed recording, and what proves it. Seconds are of its file."""
+
+    recording_id: str  # the offer's on whose leg it was made
+    sequence: int
+    node: str
+    call_id: str
+    offer_id: str | None  # None: of a call that Asterisk served alone
+    queue: str
+    agent: str
+    began_at: datetime  # the conversation
+    filed_at: datetime
+    codec: str
+    uri: str  # where the file is
+    bytes: int
+    seconds: float
+    ended_at: datetime | None = None
+    talk_seconds: float | None = None  # of the conversation, by the journal's times
+    notice_version: str | None = None
+    notice_heard_at: datetime | None = None
+    sha256: str | None = None  # None: filed by a version that kept no proof
+    key_id: str | None = None  # with which key it is encrypted
+    customer_seconds: float | None = None  # of sound from this side
+    agent_seconds: float | None = None
+    faults: str = ""  # words of RecordingFault with commas between them
+    held_at: datetime | None = None  # legal hold: not deleted until it is released
+    held_by: str | None = None
+    hold_reason: str | None = None
+    deleted_at: datetime | None = None
+    deleted_by: str | None = None
+    delete_reason: str | None = None
+
+    @property
+    def row_id(self) -> str:
+        return self.recording_id
+
+
 Row = (
     CallRow
     | HearingRow
@@ -219,6 +261,7 @@ Row = (
     | IncidentRow
     | FlagRow
     | SupervisionRow
+    | RecordingRow
     | MarkRow
 )
 

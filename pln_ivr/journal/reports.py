@@ -6,8 +6,8 @@ Seconds are what the journal's times say; a clock that was set back counts as no
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, fields
 from datetime import datetime
 
 from pln_ivr.journal.records import CallRow, IncidentRow, OfferRow
@@ -15,6 +15,8 @@ from pln_ivr.outcomes import IncidentKind, OfferResult, Result, Review
 
 Target = tuple[float, float]
 """A queue's service level: this share of its calls is to be answered within so many seconds."""
+
+TOGETHER = "all"
 
 NO_QUEUE = "-"
 """Calls that Asterisk's own queue served while the program was away are of no queue of ours."""
@@ -51,10 +53,12 @@ class AgentFigures:
     offered: int
     answered: int
     missed: int
+    no_answer: int
     busy: int
     declined: int
     unreachable: int
     caller_gone: int
+    not_reached: int
     failed: int
     ringing: int
     talk_seconds: float  # of conversations that are over; hold is a part of it
@@ -91,11 +95,53 @@ def agent_figures(
     return [tally.figures(agent) for agent, tally in sorted(tallies.items())]
 
 
+def queues_together(figures: Sequence[QueueFigures]) -> QueueFigures:
+    """All queues as if they were one; the level to reach is each queue's own."""
+    added: dict[str, int] = {name: sum(getattr(one, name) for one in figures) for name in _COUNTS}
+    targeted = [one for one in figures if one.service_share is not None]
+    counted = sum(one.queued - one.abandoned_within_target for one in targeted)
+    waits = [
+        (one.average_wait_seconds, one.queued - one.waiting)
+        for one in figures
+        if one.average_wait_seconds is not None
+    ]
+    longest = (one.longest_wait_seconds for one in figures if one.longest_wait_seconds is not None)
+    return QueueFigures(
+        queue=TOGETHER,
+        **added,
+        service_level=added["within_target"] / counted if counted else None,
+        service_share=None,
+        average_wait_seconds=(
+            sum(wait * calls for wait, calls in waits) / sum(calls for _, calls in waits)
+            if waits
+            else None
+        ),
+        longest_wait_seconds=max(longest, default=None),
+    )
+
+
+def agents_together(figures: Sequence[AgentFigures]) -> AgentFigures:
+    """All agents as if they were one."""
+    names = [field.name for field in fields(AgentFigures) if field.name not in _NO_SUMS]
+    return AgentFigures(
+        agent=TOGETHER,
+        incidents={kind: sum(one.incidents[kind] for one in figures) for kind in IncidentKind},
+        **{name: sum(getattr(one, name) for one in figures) for name in names},
+    )
+
+
+_COUNTS = (
+    "queued", "answered", "abandoned", "released", "failed", "waiting", "within_target",
+    "abandoned_within_target",
+)  # fmt: skip
+_NO_SUMS = ("agent", "incidents")
+
 _ENDS = {
     Result.ANSWERED: "answered",
     Result.ABANDONED: "abandoned",
     Result.RELEASED: "released",
     Result.REJECTED: "failed",  # cannot be, of a call that was in a line
+    Result.UNREACHED: "failed",  # nor this
     Result.FAILED: "failed",
     None: "waiting",
 }
@@ -170,10 +216,12 @@ class _Agent:
             offered=self.results.total(),
             answered=self.results[OfferResult.ANSWERED],
             missed=self.results[OfferResult.MISSED],
+            no_answer=self.results[OfferResult.NO_ANSWER],
             busy=self.results[OfferResult.BUSY],
             declined=self.results[OfferResult.DECLINED],
             unreachable=self.results[OfferResult.UNREACHABLE],
             caller_gone=self.results[OfferResult.CALLER_GONE],
+            not_reached=self.results[OfferResult.NOT_REACHED],
             failed=self.results[OfferResult.FAILED],
             ringing=self.results[None],
             talk_seconds=self.talk_seconds,

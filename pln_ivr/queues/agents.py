@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from pln_ivr.queues.choice import Claim
 from pln_ivr.queues.roster import Role, Roster, RosterEntry
 
 
@@ -81,9 +82,24 @@ class Agent:
         """Takes calls now or when the present work is over."""
         return self.on_roster and self.wish is Wish.READY
 
-    def free(self, now: float) -> bool:
-        """May be offered a call now."""
-        return self.state is AgentState.READY and self.reachable and self.not_before <= now
+    @property
+    def works_by_name(self) -> bool:
+        """Takes calls that ask for this agent: a supervisor need not be ready for all."""
+        return self.works or (self.on_roster and self.role is Role.SUPERVISOR)
+
+    def accepts(self, claim: Claim, now: float) -> bool:
+        """May be bound to a call now."""
+        if self.offer_id or self.elsewhere or not self.reachable or self.not_before > now:
+            return False
+        match claim:
+            case Claim.LINE:
+                return self.state is AgentState.READY
+            case Claim.NAMED:
+                wraps_up = self.wrap_up_until is not None
+                supervisor = self.on_roster and self.role is Role.SUPERVISOR
+                return self.state is AgentState.READY or (supervisor and not wraps_up)
+            case Claim.OWN:
+                return self.on_roster
 
 
 class Agents:
@@ -146,10 +162,10 @@ class Agents:
 
     # -- work --------------------------------------------------------------------------
 
-    def reserve(self, extension: str, offer_id: str) -> bool:
-        """Bind a free agent to an offer; False if the agent is not free (any more)."""
+    def reserve(self, extension: str, offer_id: str, claim: Claim = Claim.LINE) -> bool:
+        """Bind an agent to an offer; False if that cannot be (any more)."""
         agent = self._agents.get(extension)
-        if agent is None or not agent.free(self._clock()):
+        if agent is None or not agent.accepts(claim, self._clock()):
             return False
         agent.offer_id = offer_id
         self._changed(agent, "offer")
@@ -217,6 +233,7 @@ class Agents:
             return False
         agent.wrap_up_until, agent.idle_since = None, self._clock()
         self._changed(agent, reason)
+        self._drop_if_done(agent)
         return True
 
     def expire(self) -> list[str]:
@@ -253,7 +270,8 @@ class Agents:
         self._on_change(agent, reason)
 
     def _drop_if_done(self, agent: Agent) -> None:
-        if not agent.on_roster and agent.offer_id is None and not agent.elsewhere:
+        busy = agent.offer_id or agent.elsewhere or agent.wrap_up_until is not None
+        if not agent.on_roster and not busy:
             del self._agents[agent.extension]
 
 

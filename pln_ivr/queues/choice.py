@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from enum import Enum, auto
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +33,16 @@ class FreeAgent:
     skills: Mapping[str, int]
     """Level by skill; a higher one is better."""
     idle_since: float
+    only_named: bool = False
+    """Gets no call but one that asks for this agent by name."""
+
+
+class Claim(Enum):
+    """Why an agent is to be bound to a call."""
+
+    LINE = auto()  # whoever is free
+    NAMED = auto()  # the call asks for this one
+    OWN = auto()  # the agent does
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +51,7 @@ class Match:
 
     call: Waiting
     agent: FreeAgent
+    claim: Claim = Claim.LINE
 
 
 def rank(call: Waiting, now: datetime, ageing: float) -> tuple[int, datetime, str]:
@@ -74,14 +86,16 @@ def choose(
     for call in sorted(line, key=lambda call: rank(call, now, ageing)):
         if not agents:
             break
+        claim = Claim.LINE
         if call.only is not None:
+            claim = Claim.NAMED
             agent = agents.get(call.only) if call.only not in call.avoid else None
         else:
             if call.skills not in ranked:
                 ranked[call.skills] = _best_first(agents.values(), call.skills)
             agent = _first(ranked[call.skills], agents, call.avoid)
         if agent is not None:
-            matches.append(Match(call, agent))
+            matches.append(Match(call, agent, claim))
             del agents[agent.extension]
     return matches
 
@@ -97,6 +111,6 @@ def _first(
 
 
 def _best_first(agents: Iterable[FreeAgent], skills: frozenset[str]) -> list[FreeAgent]:
-    able = [(level(agent, skills), agent) for agent in agents]
+    able = [(level(agent, skills), agent) for agent in agents if not agent.only_named]
     able.sort(key=lambda pair: (-pair[0], pair[1].idle_since, pair[1].extension))
     return [agent for at, agent in able if at > 0]

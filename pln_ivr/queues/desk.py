@@ -21,8 +21,8 @@ import structlog
 from pln_ivr.errors import PlnIvrError
 from pln_ivr.journal.records import OfferRow
 from pln_ivr.outcomes import OfferResult, TalkEnd
-from pln_ivr.queues.agents import Agent, Agents
-from pln_ivr.queues.choice import FreeAgent, Match, Waiting, choose, level, rank
+from pln_ivr.queues.agents import Agent, Agents, AgentState
+from pln_ivr.queues.choice import Claim, FreeAgent, Match, Waiting, choose, level, rank
 from pln_ivr.queues.lines import Handling, Line, Standing
 from pln_ivr.queues.offer import Offer, Reservations
 
@@ -177,13 +177,14 @@ class Desk:
         finally:
             place.wants_offer = False
 
-    async def engage(self, call_id: str, line: Line, extension: str) -> Offer | None:
-        """An offer to this agent now, or None if the agent is not free: for a consultation."""
+    async def engage(self, call_id: str, line: Line, extension: str, claim: Claim) -> Offer | None:
+        """An offer of a call that stands in no line to this agent now; None if that cannot be."""
         agent = self._agents.get(extension)
-        if agent is None or not agent.free(self._clock()):
+        if agent is None or not agent.accepts(claim, self._clock()):
             return None
+        self.end_wrap_up(extension, None, "engaged")
         call = Waiting(call_id, line.name, datetime.now(UTC), self._node, line.skills)
-        offer = await self._reserve(Match(call, self._as_free(agent)))
+        offer = await self._reserve(Match(call, self._as_free(agent), claim))
         if offer:
             self._write_offer(offer.row(self._node))
         return offer
@@ -290,7 +291,7 @@ class Desk:
 
     async def _match(self) -> None:
         now = self._clock()
-        free = [self._as_free(agent) for agent in self._agents if agent.free(now)]
+        free = [self._as_free(agent) for agent in self._agents if agent.accepts(Claim.NAMED, now)]
         if not free:
             return
         line = [
@@ -334,4 +335,5 @@ class Desk:
 
     @staticmethod
     def _as_free(agent: Agent) -> FreeAgent:
-        return FreeAgent(agent.extension, agent.skills, agent.idle_since)
+        only_named = agent.state is not AgentState.READY
+        return FreeAgent(agent.extension, agent.skills, agent.idle_since, only_named)

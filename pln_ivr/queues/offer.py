@@ -76,7 +76,7 @@ class LocalReservations:
     async def reserve(self, match: Match) -> Offer | None:
         """See Reservations. Compare and set, without an await in between."""
         offer = Offer.new(match.call.call_id, match.call.queue, match.agent.extension)
-        return offer if self._agents.reserve(offer.agent, offer.id) else None
+        return offer if self._agents.reserve(offer.agent, offer.id, match.claim) else None
 
     def release(self, offer: Offer, pause: float, wrap_up: float) -> None:
         """See Reservations."""

@@ -18,6 +18,9 @@ CONTEXT, EXTENSION = "agent-answered", "record"
 """Where in the dialplan an answered agent leg goes: it starts the recording, then Stasis."""
 
 RECORDING_VARIABLE = "PLN_RECORDING"
+ENTER_SECONDS = 3.0
+"""How long an answered leg may take through the dialplan to us."""
+
 FINAL_CAUSE_SECONDS = 0.5
 """How long to wait for the SIP status after a leg has ended; it comes with the last event."""
 
@@ -32,9 +35,10 @@ class RingTimes:
 
 @dataclass(frozen=True, slots=True)
 class Ring:
-    """What a phone is rung with. `number` is what its display shows: digits or nothing."""
+    """What a phone is rung with. `number` is what its display shows: digits or nothing. There
+    is no `caller` yet if the agent is to call one."""
 
-    caller: Channel
+    caller: Channel | None
     number: str
     recording: str
 
@@ -76,7 +80,7 @@ async def ring(
             lambda: leg.in_app or leg.ringing_since is not None, times.dial, "phone to ring"
         )
     except Gone:
-        if what.caller.gone:
+        if what.caller and what.caller.gone:
             raise
         return await _why(leg)
     except AriRefused:
@@ -88,11 +92,22 @@ async def ring(
     rung = time.monotonic() - leg.ringing_since
     offer.ringing_at = datetime.now(UTC) - timedelta(seconds=rung)
     try:
-        await leg.until(lambda: leg.in_app, max(times.ring - rung, 0.001), "agent to answer")
+        await leg.until(lambda: leg.answered, max(times.ring - rung, 0.001), "agent to answer")
     except AriTimeout:
         return OfferResult.MISSED
     except Gone:
         return await _why(leg)
+    return await _enter(leg)
+
+
+async def _enter(leg: Channel) -> OfferResult:
+    """What the dialplan does before the leg is ours is not the agent's time."""
+    try:
+        await leg.until(lambda: leg.in_app, ENTER_SECONDS, "answered leg to enter")
+    except Gone:
+        return await _why(leg)
+    except AriTimeout:
+        return OfferResult.FAILED
     return OfferResult.ANSWERED
 
 
@@ -106,7 +121,7 @@ async def _dial(
         extension=EXTENSION,
         variables={RECORDING_VARIABLE: what.recording},
         caller_id=what.number,
-        originator=what.caller.id,
+        originator=what.caller.id if what.caller else None,
         # Asterisk's own limit, past ours: it ends a leg that we could not end.
         seconds=int(times.dial + times.ring) + 5,
     )

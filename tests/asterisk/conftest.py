@@ -61,7 +61,7 @@ def talks(make_world: Callable[..., World]) -> Iterator[Callable[..., Talk]]:
     with ExitStack() as stack:
 
         def make(*others: str, **env: str) -> Talk:
-            world = make_world(["101", *others], AGENTS__WRAP_UP_SECONDS="0", **env)
+            world = make_world(["101", *others], **{"AGENTS__WRAP_UP_SECONDS": "0", **env})
             return stack.enter_context(Talk.begun(world))
 
         yield make

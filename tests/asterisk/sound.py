@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
-import wave
 from array import array
 from collections.abc import Sequence
 from pathlib import Path
+
+from pln_ivr.recordings.sound import length_seconds
+from tests.archiving import samples_of
 
 RATE = 8000
 WINDOW = RATE // 10
@@ -32,10 +34,13 @@ def seconds_of_tone(samples: array[int], hertz: float) -> float:
 
 def channels(path: Path) -> tuple[array[int], array[int]]:
     """The left and the right channel of a recording."""
-    with wave.open(str(path)) as file:
-        assert (file.getnchannels(), file.getsampwidth(), file.getframerate()) == (2, 2, RATE)
-        samples = array("h", file.readframes(file.getnframes()))
-    return samples[0::2], samples[1::2]
+    left, right = samples_of(path)
+    return array("h", left.tobytes()), array("h", right.tobytes())
+
+
+def seconds_of(path: Path) -> float:
+    """How long a recording is."""
+    return length_seconds(path.read_bytes())
 
 
 def both_tones(path: Path, *, left: float, right: float, seconds: float) -> None:

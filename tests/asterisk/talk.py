@@ -38,6 +38,10 @@ class Talk:
         name = f"ag-{extension}"
         return self._stack.enter_context(Softphone(name, world.pbx.sip_port, hertz, port))
 
+    def enter(self, phone: Softphone) -> Softphone:
+        """One more phone, switched on until the test ends."""
+        return self._stack.enter_context(phone)
+
     def ended(self) -> None:
         """The customer hangs up; nothing is left of anything."""
         self.customer.hang_up()

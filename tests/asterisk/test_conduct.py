@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 
@@ -11,7 +12,7 @@ import pytest
 from pln_ivr.journal import IncidentRow, JournalReader
 from pln_ivr.outcomes import IncidentKind, OfferResult, TalkEnd
 from tests.asterisk.softphone import Softphone
-from tests.asterisk.world import World, eventually
+from tests.asterisk.world import SECRET, World, eventually
 
 CUSTOMER, SITI = 440, 660
 
@@ -81,7 +82,7 @@ def test_hanging_up_on_a_customer_who_has_finished_is_none(
     assert incidents(world) == []
 
 
-@pytest.mark.parametrize("seconds", [9.0, 10.5])
+@pytest.mark.parametrize("seconds", [9.0, 10.9])
 def test_who_answers_by_the_third_ring_has_missed_nothing(
     make_world: Callable[..., World], phones: ExitStack, seconds: float
 ) -> None:
@@ -94,6 +95,42 @@ def test_who_answers_by_the_third_ring_has_missed_nothing(
     customer.hang_up()
     (row,) = world.ended(1)
     assert [offer.result for offer in world.offers(row)] == [OfferResult.ANSWERED]
+    assert incidents(world) == []
+    world.settled()
+
+
+def test_who_answers_after_the_third_ring_is_not_there_any_more(
+    make_world: Callable[..., World], phones: ExitStack
+) -> None:
+    world = make_world(["101"])
+    agent = agent_of(world, phones)
+    agent.ring_seconds = 11.5
+    customer = customer_of(world, phones)
+    (incident,) = eventually(lambda: incidents(world), 40, "the incident")
+    assert agent.ended.wait(5), "the ringing was withdrawn"
+    assert incident.rang_seconds == pytest.approx(11.0, abs=0.4)
+    customer.hang_up()
+    (row,) = world.ended(1)
+    assert world.offers(row)[0].result is OfferResult.MISSED
+    world.settled()
+
+
+def test_a_phone_that_is_not_registered_is_not_rung(
+    make_world: Callable[..., World], phones: ExitStack
+) -> None:
+    world = make_world(["101"])
+    port = world.make_ready("101")
+    assert world.phones.register("ag-101", SECRET, port, expires=0).finals[200] == 1
+    unreachable = {"name": "pln_ivr_agents", "state": "ready_unreachable"}
+    eventually(lambda: world.metric(**unreachable) == 1, 5, "the end of the registration")
+    agent = phones.enter_context(Softphone("ag-101", world.pbx.sip_port, SITI, port))
+    customer = customer_of(world, phones)
+    eventually(lambda: world.metric("pln_ivr_waiting_calls", queue="gangguan") == 1, 20, "the line")
+    time.sleep(2)  # two looks of the desk
+    assert agent.calls == 0
+    customer.hang_up()
+    (row,) = world.ended(1)
+    assert world.offers(row) == []
     assert incidents(world) == []
     world.settled()
 

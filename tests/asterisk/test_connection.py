@@ -11,6 +11,7 @@ import pytest
 from native.ear import Ear
 from native.pbx import free_port
 from pln_ivr.outcomes import Reason, Result, Stage
+from tests.asterisk.sound import seconds_of
 from tests.asterisk.world import World, eventually
 from tests.bench.proxy import Proxy
 
@@ -67,7 +68,7 @@ def test_calls_outlive_the_connection(make_world: Callable[..., World], fault: s
             (Result.ANSWERED, Reason.AGENT_HUNG_UP, False),
         ]
         talked = next(row for row in rows if row.outcome is Result.ANSWERED)
-        assert 43 < world.recording(talked).stat().st_size / 32000 < 47
+        assert 43 < seconds_of(world.recording(talked)) < 47
         world.settled()
 
 

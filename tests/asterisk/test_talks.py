@@ -121,6 +121,44 @@ def test_a_consultation_that_ends_otherwise(talks: Callable[..., Talk], who: str
     assert dict((o.agent, o.talk_end) for o in talk.world.offers(row))["102"] is TalkEnd.CONSULTED
 
 
+def test_a_colleague_who_does_not_pick_up_has_missed_nothing(
+    talks: Callable[..., Talk],
+) -> None:
+    talk = talks("102", AGENTS__RING_DEADLINE_SECONDS="1.5", AGENTS__PAUSE_AFTER_MISSES="1")
+    other = talk.phone("102", BUDI)
+    other.ring_seconds = 60.0
+    talk.agent.press("*3102#")
+    assert other.ended.wait(15), "rung, and given up"
+    assert other.calls == 1
+    assert talk.customer.hears(SITI)
+    assert talk.agent.hears(CUSTOMER)
+    talk.ended()
+    (row,) = talk.world.ended(1)
+    results = {offer.agent: offer.result for offer in talk.world.offers(row)}
+    assert results["102"] is OfferResult.NO_ANSWER
+    assert talk.world.metric("pln_ivr_agents", state="paused") == 0
+    assert talk.world.metric("pln_ivr_conduct_incidents_total", kind="missed_third_ring") == 0
+
+
+@pytest.mark.parametrize("keys", ["*2901#", "*3901#"])
+def test_a_supervisor_who_takes_no_calls_takes_this_one(
+    talks: Callable[..., Talk], keys: str
+) -> None:
+    talk = talks("901")
+    chief = talk.phone("901", CHIEF, ready=False)
+    talk.agent.press(keys)
+    if keys.startswith("*3"):
+        assert talk.agent.hears(CHIEF, within=10)
+        talk.agent.press("*4")
+    assert talk.agent.ended.wait(10)
+    assert talk.customer.hears(CHIEF, within=15)
+    assert chief.hears(CUSTOMER)
+    talk.ended()
+    (row,) = talk.world.ended(1)
+    ends = [(offer.agent, offer.talk_end) for offer in talk.world.offers(row)]
+    assert ends == [("101", TalkEnd.TRANSFERRED), ("901", TalkEnd.CALLER_HUNG_UP)]
+
+
 def test_a_white_flag_brings_a_supervisor_whom_the_agent_alone_hears(
     talks: Callable[..., Talk],
 ) -> None:

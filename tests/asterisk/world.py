@@ -19,6 +19,7 @@ from native.phones import Phones
 from native.root import Install
 from native.tones import write_tone
 from pln_ivr.journal import CallRow, JournalReader, OfferRow, SupervisionRow
+from pln_ivr.recordings.names import name_of
 
 REPO = Path(__file__).resolve().parents[2]
 SECRET = "agents-of-the-tests"
@@ -223,11 +224,11 @@ class World:
             return reader.supervisions_of(row.call_id)
 
     def recording(self, row: CallRow) -> Path:
-        """The file of a call's recording, once it is filed."""
-        assert row.recording
-        path = self.archive / row.recording.removeprefix("archive:")
-        eventually(path.exists, 15, "the recording's filing")
-        return path
+        """The file of a call's recording, once it is filed and journalled."""
+        name = name_of(row.recording or "")
+        manifest = self.archive / f"{name}.json"
+        eventually(manifest.exists, 20, "the recording's filing")
+        return next(path for path in manifest.parent.glob(f"{manifest.stem}.*") if path != manifest)
 
     def channels(self) -> int:
         """Phones' channels that Asterisk has up; the waiting room's music has its own."""

@@ -76,7 +76,15 @@ def replay(
 ) -> Outcome:
     """Live through the day and read the books."""
     with open_house(
-        "blackout", day.capacity, day.agents, day.factor, folder, cache, logs=logs
+        "blackout",
+        day.capacity,
+        day.agents,
+        day.factor,
+        folder,
+        cache,
+        logs=logs,
+        AGENTS__WRAP_UP_SECONDS=f"{day.wrap_up:.2f}",
+        ADMISSION__UPKEEP_SECONDS=f"{day.upkeep:.2f}",
     ) as house:
         with traffic(day, house) as under_way, Watch(house) as watch:
             pids = {"Asterisk": [house.pids["asterisk"]], "app": [house.pids["app"]]}
@@ -175,7 +183,8 @@ def rows(outcome: Outcome) -> list[tuple[str, str]]:
     redials = sum(sipp.dialled.values()) - len(sipp.dialled)
     return [
         ("the day", f"{day.calls} callers in {day.minutes:g} min, seed {day.seed}"),
-        ("faster than 9 hours", f"{day.factor:g} times; talk {day.talk:.2f} s"),
+        ("faster than 9 hours", f"{day.factor:g} times"),
+        ("an agent's times", f"talk {day.talk:.2f} s, wrap-up {day.wrap_up:.2f} s"),
         ("house", f"{day.capacity} seats, {day.agents} agents"),
         ("dialled", f"{sum(sipp.dialled.values())}, of them {redials} again after busy"),
         ("SIPp: final answers", f"{sipp.calls}: {finals}"),

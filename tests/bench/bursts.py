@@ -16,6 +16,7 @@ from native.phones import SCENARIOS
 from .accounts import cdr_book, journal_book
 from .house import House
 from .machine import rss_kb
+from .sides import DialplanSide
 from .sipp import Sipp, deaf_port, fill
 from .talkers import Heard, Talkers
 from .watch import CpuWatch, Figures, Shares, Watch
@@ -76,6 +77,19 @@ def talkers_at(house: House, count: int) -> Iterator[Talkers]:
 
 
 @contextmanager
+def waiters_at(side: DialplanSide, count: int, number: str) -> Iterator[None]:
+    """So many callers who hear music at a dialplan's number, until the context ends."""
+    with deaf_port() as deaf:
+        scenario = caller_scenario(3600.0, deaf)
+        with Sipp(scenario, side.pbx.sip_port, calls=count, rate=HOLD_RATE, service=number) as sipp:
+            until(lambda: side.music_calls() >= count, count / HOLD_RATE + 30, "a full house")
+            time.sleep(SETTLE_SECONDS)
+            yield
+            side.pbx.cli("channel request hangup all")
+            sipp.wait(20)
+
+
+@contextmanager
 def holders_at(house: House, count: int, each: Callable[[], None]) -> Iterator[None]:
     """So many more callers who hold and hear music."""
     with deaf_port() as deaf:
@@ -110,26 +124,16 @@ def burst(
     talkers: Talkers | None = None,
 ) -> Burst:
     """That many calls a second for so long; returns when the last has ended."""
-    number = max(1, math.ceil(rate / RATE_OF_ONE))
-    calls = round(rate * seconds / number)
-    found = Burst(rate, calls * number)
+    found = Burst(rate, round(rate * seconds))
     before, memory = figures(house), {name: rss_kb(pid) for name, pid in house.pids.items()}
-    with deaf_port() as deaf, ExitStack() as stack, Watch(house, legs_every=4) as watch:
+    with (
+        Watch(house, legs_every=4) as watch,
+        _callers(house.pbx.sip_port, found, hold, "123") as sipps,
+    ):
         if talkers:
             talkers.window()
-        scenario = caller_scenario(hold, deaf)
-        sipps = [
-            stack.enter_context(Sipp(scenario, house.pbx.sip_port, calls=calls, rate=rate / number))
-            for _ in range(number)
-        ]
         cpu = watch_cpu(house, sipps, talkers)
-        began = time.monotonic()
-        while time.monotonic() < began + 3 * seconds + 5 and not _all_placed(sipps, calls):
-            each(time.monotonic() - began)
-            cpu.look()
-            time.sleep(0.1)
-        found.seconds = time.monotonic() - began
-        found.shares = cpu.shares()
+        began = _place(found, sipps, seconds, cpu, each)
         found.heard = talkers.window() if talkers else None
         found.lag_ms = figures(house).lag_since(before)
         found.load = os.getloadavg()[0]
@@ -138,6 +142,55 @@ def burst(
     found.peak_seats, found.peak_legs = watch.peak_seats, watch.peak_legs
     found.memory_kb = {name: (memory[name], rss_kb(pid)) for name, pid in house.pids.items()}
     return found
+
+
+def burst_alone(
+    side: DialplanSide, rate: float, seconds: float, each: Callable[[float], None]
+) -> Burst:
+    """The same at a dialplan that only counts and refuses."""
+    found = Burst(rate, round(rate * seconds))
+    with _callers(side.pbx.sip_port, found, 1.0, side.number) as sipps:
+        cpu = CpuWatch({"Asterisk": side.pids, "SIPp": [sipp.pid for sipp in sipps]})
+        began = _place(found, sipps, seconds, cpu, each)
+        _finish(sipps, 1.0, each, began)
+        _count(found, sipps)
+    return found
+
+
+@contextmanager
+def _callers(sip_port: int, found: Burst, hold: float, number: str) -> Iterator[list[Sipp]]:
+    """So many SIPps as it takes, which have just begun."""
+    many = max(1, math.ceil(found.rate / RATE_OF_ONE))
+    found.calls = found.calls // many * many
+    with deaf_port() as deaf, ExitStack() as stack:
+        scenario = caller_scenario(hold, deaf)
+        yield [
+            stack.enter_context(
+                Sipp(
+                    scenario,
+                    sip_port,
+                    calls=found.calls // many,
+                    rate=found.rate / many,
+                    service=number,
+                )
+            )
+            for _ in range(many)
+        ]
+
+
+def _place(
+    found: Burst, sipps: list[Sipp], seconds: float, cpu: CpuWatch, each: Callable[[float], None]
+) -> float:
+    """Until every call has been placed; when that began."""
+    began = time.monotonic()
+    calls = found.calls // len(sipps)
+    while time.monotonic() < began + 3 * seconds + 5 and not _all_placed(sipps, calls):
+        each(time.monotonic() - began)
+        cpu.look()
+        time.sleep(0.1)
+    found.seconds = time.monotonic() - began
+    found.shares = cpu.shares()
+    return began
 
 
 def watch_cpu(house: House, sipps: list[Sipp], talkers: Talkers | None = None) -> CpuWatch:

@@ -14,6 +14,10 @@ HOURS = 9.0
 TALK_SECONDS = 180.0
 RING_SECONDS = 6.0
 """Until an agent picks up."""
+WRAP_UP_SECONDS = 15.0
+"""After a conversation, as agents.wrap_up_seconds has it by default."""
+UPKEEP_SECONDS, SHORTEST_UPKEEP_SECONDS = 60.0, 2.0
+"""How often the program compares itself with Asterisk by default; never more often than it may."""
 CURVE = ((0.0, 0.15), (1.0, 1.5), (5.5, 1.35), (9.0, 0.35))
 """Hour and arrivals against the day's mean: a steep rise, a plateau, a decline."""
 HASTY_SHARE, HASTY_PATIENCE, PATIENCE = 0.25, 60.0, 600.0
@@ -53,6 +57,16 @@ class Day:
     def ring(self) -> float:
         """Seconds until an agent picks up."""
         return max(0.1, RING_SECONDS / self.factor * self._thinner)
+
+    @property
+    def wrap_up(self) -> float:
+        """Seconds of an agent's own after a conversation."""
+        return WRAP_UP_SECONDS / self.factor * self._thinner
+
+    @property
+    def upkeep(self) -> float:
+        """Seconds between two looks at Asterisk's lists, which cost the more the fuller it is."""
+        return max(SHORTEST_UPKEEP_SECONDS, UPKEEP_SECONDS / self.factor)
 
     @property
     def _thinner(self) -> float:

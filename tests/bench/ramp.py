@@ -9,12 +9,29 @@ from dataclasses import dataclass
 from rich.console import Console
 from rich.table import Table
 
-from .bursts import Burst, burst
+from .bursts import Burst, burst, burst_alone
 from .house import House
+from .sides import DialplanSide
 from .talkers import Talkers
 from .watch import PROMISED_LAG_MS
 
-RATES = (250.0, 350.0, 500.0, 600.0, 700.0, 850.0, 1000.0, 1400.0, 2000.0, 2800.0, 4000.0)
+RATES = (
+    50.0,
+    100.0,
+    150.0,
+    200.0,
+    250.0,
+    350.0,
+    500.0,
+    600.0,
+    700.0,
+    850.0,
+    1000.0,
+    1400.0,
+    2000.0,
+    2800.0,
+    4000.0,
+)
 STEP_SECONDS = 5.0
 FULL_CORE = 90.0
 """Per cent of a core from which a process with one busy thread counts as at its end."""
@@ -51,10 +68,32 @@ def climb(
     house: House, talkers: Talkers, begin: Callable[[str, float], Callable[[float], None]]
 ) -> list[Step]:
     """Step by step until something breaks; the last step is the one that did."""
+
+    def at(rate: float, each: Callable[[float], None]) -> Burst:
+        return burst(house, rate, STEP_SECONDS, 1.0, each, talkers)
+
+    return _climb(at, begin)
+
+
+def climb_alone(
+    side: DialplanSide, begin: Callable[[str, float], Callable[[float], None]]
+) -> list[Step]:
+    """The same where a dialplan does nothing but count and refuse: all that this machine and its
+    Asterisk can do."""
+
+    def at(rate: float, each: Callable[[float], None]) -> Burst:
+        return burst_alone(side, rate, STEP_SECONDS, each)
+
+    return _climb(at, begin)
+
+
+def _climb(
+    at: Callable[[float, Callable[[float], None]], Burst],
+    begin: Callable[[str, float], Callable[[float], None]],
+) -> list[Step]:
     steps: list[Step] = []
     for rate in RATES:
-        each = begin(f"{rate:g} calls a second", STEP_SECONDS)
-        found = burst(house, rate, STEP_SECONDS, 1.0, each, talkers)
+        found = at(rate, begin(f"{rate:g} calls a second", STEP_SECONDS))
         steps.append(Step(found, list(_broken(found))))
         if steps[-1].broken:
             break
@@ -75,12 +114,12 @@ def _broken(found: Burst) -> Iterator[str]:
         yield f"only {found.answered_rate:.0f} answers a second"
 
 
-def print_steps(console: Console, steps: list[Step]) -> None:
+def print_steps(console: Console, title: str, steps: list[Step]) -> None:
     """The steps as a table, and the two sentences that matter."""
     table = Table(
         "asked", "answered", "486", "again", "lag p99", "largest gap", "processors", "broke"
     )
-    table.title = "The ramp"
+    table.title = f"The ramp: {title}"
     for step in steps:
         found = step.burst
         gap = f"{found.heard.largest_gap_ms:.0f} ms" if found.heard else ""

@@ -209,6 +209,11 @@ class DialplanSide(Side):
         """See Side."""
         self.pbx.cli(f"dialplan set global CAPACITY {capacity}")
 
+    def music_calls(self) -> int:
+        """Callers whom it has answered."""
+        lines = self.pbx.cli("core show channels concise", timeout=30.0).splitlines()
+        return len({line.split("!")[0] for line in lines if line.split("!")[4:5] == ["Up"]})
+
     def stop(self) -> None:
         """See Side."""
         self.pbx.remove()

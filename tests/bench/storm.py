@@ -2,7 +2,8 @@
 
 On the full house every call must hear 486 and be in the journal, and those who talk must feel
 nothing. On the free house exactly as many as there are seats must get through. --ramp raises the
-rate against the full house until something breaks, and says what, and whose processor was full.
+rate against the full house until something breaks, and says what, and whose processor was full;
+then it does the same to a dialplan that only counts and refuses: all that the machine can do.
 Exit code 1 if a promise does not hold, with the words which.
 """
 
@@ -11,6 +12,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -21,7 +23,8 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from native.root import LauncherError
+from native.root import LauncherError, find_asterisk
+from tests.asterisk.world import REPO
 
 from .bursts import (
     Burst,
@@ -32,11 +35,14 @@ from .bursts import (
     holders_at,
     talkers_at,
     until,
+    waiters_at,
     watch_cpu,
 )
+from .day import UPKEEP_SECONDS
 from .house import House, open_house
 from .load import LoadError
-from .ramp import Step, climb, print_steps
+from .ramp import Step, climb, climb_alone, print_steps
+from .sides import DialplanSide, write_prompts
 from .talkers import Heard, Talkers
 from .traffic import agents_at_phones
 from .watch import PROMISED_LAG_MS, Shares
@@ -47,6 +53,9 @@ PROMPTS_FASTER = 4.0
 WORSE_GAP_MS = 60.0
 """A gap between packets at a talker that a phone's jitter buffer no longer hides; less our own
 lateness."""
+
+MUSIC = "9124"
+"""The dialplan's number at which callers hear music until they hang up."""
 
 console = Console()
 Progressing = Callable[[str, float], Callable[[float], None]]
@@ -75,6 +84,7 @@ class Results:
     full: Burst | None = None
     free: Burst | None = None
     steps: list[Step] = field(default_factory=list)
+    alone: list[Step] = field(default_factory=list)
     faults: list[str] = field(default_factory=list)
     complaints: list[str] = field(default_factory=list)
 
@@ -95,7 +105,14 @@ def progressing() -> Iterator[Progressing]:
 def run(plan: Plan, logs: Path | None = None) -> Results:
     """All of it, in one house, whose logs go to `logs` if one is given."""
     results = Results(os.getloadavg()[0])
-    with open_house("storm", plan.capacity, plan.talkers, PROMPTS_FASTER, logs=logs) as house:
+    with open_house(
+        "storm",
+        plan.capacity,
+        plan.talkers,
+        PROMPTS_FASTER,
+        logs=logs,
+        ADMISSION__UPKEEP_SECONDS=f"{UPKEEP_SECONDS:g}",
+    ) as house:
         try:
             with progressing() as begin:
                 _full_house(plan, house, results, begin)
@@ -103,7 +120,25 @@ def run(plan: Plan, logs: Path | None = None) -> Results:
                     _free_house(plan, house, results, begin)
         finally:
             results.complaints = house.pbx.complaints()
+    if plan.ramp:
+        with progressing() as begin:
+            results.alone = _dialplan_alone(plan, begin)
     return results
+
+
+def _dialplan_alone(plan: Plan, begin: Progressing) -> list[Step]:
+    """The ramp without the program, to compare with."""
+    with tempfile.TemporaryDirectory(prefix="pln-storm-") as temporary:
+        folder = Path(temporary) / f"alone-{os.getpid()}"
+        folder.mkdir()
+        prompts = Path(temporary) / "prompts"
+        side = DialplanSide(find_asterisk(REPO / ".cache"), write_prompts(prompts), folder, 0)
+        try:
+            side.set_capacity(plan.capacity)
+            with waiters_at(side, plan.capacity, MUSIC):
+                return climb_alone(side, begin)
+        finally:
+            side.stop()
 
 
 def _full_house(plan: Plan, house: House, results: Results, begin: Progressing) -> None:
@@ -198,7 +233,8 @@ def report(plan: Plan, results: Results) -> None:
         table.add_row(row, *(each.get(row, "") for each in cells))
     console.print(table)
     if results.steps:
-        print_steps(console, results.steps)
+        print_steps(console, "pln_ivr", results.steps)
+        print_steps(console, "a dialplan alone", results.alone)
     for line in results.complaints[:5]:
         console.print(f"Asterisk's log: {line}", style="dim", highlight=False, markup=False)
     console.print(

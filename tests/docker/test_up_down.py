@@ -77,7 +77,7 @@ def test_up_calls_and_down_leaves_nothing(checkout: Path) -> None:
     assert up.returncode == 0, up.stdout + up.stderr
     assert "admitted (200)" in up.stdout
     assert "answered" in up.stdout
-    assert ".wav" in up.stdout
+    assert ".opus" in up.stdout
     assert "complained" not in up.stdout
     again = run(checkout, "docker/up", **env)
     assert again.returncode == 0, again.stdout + again.stderr

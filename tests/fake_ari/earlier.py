@@ -46,7 +46,7 @@ def talking(**changes: Any) -> CallRow:
         "stage": Stage.TALKING,
         "agent": "101",
         "talking_at": datetime.now(UTC) - timedelta(seconds=1),
-        "recording": f"archive:{RECORDING}.wav",
+        "recording": f"archive:{RECORDING}",
     }
     return row(**(now | changes))
 

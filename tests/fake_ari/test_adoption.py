@@ -115,7 +115,7 @@ async def test_a_caller_whom_the_agent_left_while_nobody_looked_is_let_go(tmp_pa
         assert f"talk-{CALL}" not in w.fake.bridges
         assert seats(w) == set()
         await eventually(lambda: not w.app.recorder.filing, "the recording")
-        assert list((tmp_path / "archive").rglob("*.wav"))
+        assert list((tmp_path / "archive").rglob("*.opus"))
 
 
 async def test_an_offer_that_rang_is_settled_and_the_caller_is_offered_again(

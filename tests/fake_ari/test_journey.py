@@ -11,6 +11,7 @@ import pytest
 from pln_ivr.config import Agents
 from pln_ivr.outcomes import OfferResult, Reason, Result
 from pln_ivr.queues.agents import Wish
+from tests.archiving import recordings_of
 from tests.fake_ari.earlier import nobody_ready
 from tests.fake_ari.server import Asked, Fault, Json
 from tests.fake_ari.world import World, eventually, world
@@ -34,7 +35,8 @@ async def test_a_whole_call(tmp_path: Path) -> None:
         await eventually(lambda: w.rows.calls[-1].recording_seconds, "the recording")
         assert w.rows.calls[-1].recording_seconds == 1.0
         assert w.rows.calls[-1].outcome is Result.ANSWERED
-        assert (tmp_path / "archive" / str(row.recording).removeprefix("archive:")).is_file()
+        (file,) = recordings_of(tmp_path / "archive", row.recording)
+        assert file.suffix == ".opus"
         assert len(w.fake.requests) < MOST
 
 

@@ -106,6 +106,10 @@ class House:
     async def wrap_up(self, extension: str, disposition: str | None, by: str) -> None:
         self._note("wrap_up", extension, disposition, by)
 
+    async def call_out(self, extension: str) -> str:
+        self._note("call_out", extension)
+        return examples.CALL_ID
+
     async def hold(self, extension: str, on: bool) -> None:
         self._note("hold", extension, on)
 

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from pln_ivr.queues.agents import MISSED, Agent, Agents, AgentState, Wish
+from pln_ivr.queues.choice import Claim
 from pln_ivr.queues.roster import Role, Roster, RosterEntry
 
 
@@ -123,11 +124,11 @@ def test_a_pause_after_an_unreachable_phone_ends_by_time_or_by_dialling_ready(
     for extension in ("101", "102"):
         world.agents.reserve(extension, "offer")
         world.agents.release(extension, "offer", "unreachable", pause=10.0)
-    assert not world.agent("101").free(world.now)
-    assert world.agent("101").free(world.now + 10.0)
+    assert not world.agent("101").accepts(Claim.LINE, world.now)
+    assert world.agent("101").accepts(Claim.LINE, world.now + 10.0)
     world.agents.wish("102", Wish.PAUSED, "*12")
     world.agents.wish("102", Wish.READY, "*11")
-    assert world.agent("102").free(world.now)
+    assert world.agent("102").accepts(Claim.LINE, world.now)
 
 
 def test_the_same_wish_again_changes_nothing(world: World) -> None:
@@ -482,7 +483,7 @@ class AgentsMachine(RuleBasedStateMachine):
         self.count += 1
         offer = f"offer-{self.count}"
         agent = self.world.agents.get(extension)
-        expected = agent is not None and agent.free(self.world.now)
+        expected = agent is not None and agent.accepts(Claim.LINE, self.world.now)
         assert self.world.agents.reserve(extension, offer) == expected
         if expected:
             assert extension not in self.offers, "two offers at once"
@@ -537,7 +538,7 @@ class AgentsMachine(RuleBasedStateMachine):
             channels = {channel for who, channel in self.elsewhere if who == agent.extension}
             assert agent.elsewhere == channels
             assert busy == (offered or bool(channels))
-            assert not (busy and agent.free(self.world.now))
+            assert not (busy and agent.accepts(Claim.LINE, self.world.now))
             assert agent.on_roster == (agent.extension in self.roster)
             assert agent.on_roster or busy, "off the roster and idle: should be forgotten"
         kept = self.roster | set(self.offers) | {who for who, _ in self.elsewhere}

@@ -12,6 +12,7 @@ from typing import Any
 import aiohttp
 import pytest
 from msgspec import Struct, json
+from msgspec.structs import replace
 
 from pln_ivr.console import auth, examples, feed, server
 from pln_ivr.console.events import EVENTS, Snapshot, event_of
@@ -132,6 +133,21 @@ async def test_a_quiet_feed_is_kept_alive(monkeypatch: pytest.MonkeyPatch) -> No
         while (block := await listener.block()) == {"": "here"}:
             pass
         assert block["event"] == "flag"
+
+
+async def test_the_queues_are_told_when_there_is_something_new_of_them(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(feed, "QUEUE_SECONDS", 0.005)
+    now = [examples.QUEUE, replace(examples.QUEUE, name="tagihan")]
+    async with house() as (there, client):
+        watching = asyncio.create_task(there.feed.watch(lambda: now))
+        async with listening(client) as listener:
+            assert [(await listener.event())[2] for _ in range(2)] == now
+            now[1] = replace(now[1], waiting=7)
+            kind, _, told = await listener.event()
+            assert (kind, told) == ("queue", now[1])
+        watching.cancel()
 
 
 async def test_who_is_too_slow_is_cut_off_and_nobody_waits(
@@ -363,6 +379,6 @@ async def test_rows_and_reviews_are_told() -> None:
 
 
 def test_every_kind_of_event_can_come_and_a_mark_is_none() -> None:
-    by_others = {"snapshot", "statements"}
+    by_others = {"snapshot", "queue", "statements"}
     assert {kind for _, kind in ROWS} | by_others == set(EVENTS)
     assert event_of(MarkRow(mark="cdr", sequence=1, position="7")) is None

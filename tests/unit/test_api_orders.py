@@ -56,6 +56,7 @@ ORDERS: list[tuple[str, Any, tuple[Any, ...]]] = [
         {"disposition": "selesai"},
         ("wrap_up", "101", "selesai", OPERATOR),
     ),
+    ("POST /agents/101/call-out", None, ("call_out", "101")),
     ("PUT /agents/101/hold", {"on": False}, ("hold", "101", False)),
     (
         "POST /agents/101/transfer",

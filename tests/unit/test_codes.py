@@ -10,7 +10,7 @@ from pln_ivr.ari import Channel, Client
 from pln_ivr.calls.codes import MISSED, NOTED, UNKNOWN, AgentCodes, Meaning, Words, meaning
 from pln_ivr.calls.prompt_files import REQUIRED
 from pln_ivr.calls.prompts import Prompts
-from pln_ivr.errors import AriRefused, AriTimeout
+from pln_ivr.errors import AriRefused, AriTimeout, OrderRefused, RefusalKind
 from pln_ivr.outcomes import OfferResult
 from pln_ivr.queues.agents import AgentState, Wish
 from pln_ivr.queues.desk import Habits
@@ -50,7 +50,7 @@ def test_what_a_code_means_and_what_the_agent_hears(code: str, said: Meaning, pr
         "*1",
         "1",
         "*13",
-        "*14",
+        "*141",
         "*129",
         "*132",
         "*1211",
@@ -75,12 +75,22 @@ class FakePhone:
         self.channel.feed(arrival("code", "*11", "ag-101"))
         self.played: list[str] = []
         self.fails = False
+        self.called_out: list[str] = []
         self.at_prompt: list[AgentState] = []
         """What the agents were doing while the prompt played."""
 
     def codes(self, h: House) -> AgentCodes:
         self._house = h
-        return AgentCodes(cast(Client, self), cast(Prompts, self), h.agents, h.desk, WORDS)
+        return AgentCodes(
+            cast(Client, self), cast(Prompts, self), h.agents, h.desk, WORDS, self.call_out
+        )
+
+    async def call_out(self, extension: str) -> str:
+        assert self.channel.gone, "the phone must be free to ring"
+        self.called_out.append(extension)
+        if self.fails:
+            raise OrderRefused(RefusalKind.CONFLICT, "no")
+        return "call"
 
     async def get_global(self, name: str) -> str:
         return self.globals[name]
@@ -135,6 +145,25 @@ async def test_a_code_changes_the_agents_wish_and_is_confirmed(
     assert phone.played == [said.prompt]
 
 
+@pytest.mark.parametrize("fails", [False, True])
+async def test_who_asks_for_a_call_is_rung_when_the_phone_is_free(fails: bool) -> None:
+    phone = FakePhone()
+    phone.fails = fails
+    async with house("101") as h:
+        if fails:
+            phone.ends()
+        await phone.codes(h).serve(phone.channel, "*14", "ag-101")
+        assert state(h) == ("ready", ""), "no wish"
+    assert phone.called_out == ["101"]
+
+
+async def test_nobody_is_called_for_a_code_of_long_ago() -> None:
+    phone = FakePhone("*14ag-101")
+    async with house("101") as h:
+        await phone.codes(h).catch_up()
+    assert phone.called_out == []
+
+
 async def test_who_dials_ready_is_ready_when_the_phone_can_ring_and_who_pauses_at_once() -> None:
     async with house("101") as h:
         phone = FakePhone()
@@ -163,7 +192,7 @@ async def test_what_was_dialled_holds_though_the_phone_hung_up_at_once_or_asteri
 
 @pytest.mark.parametrize(
     ("code", "endpoint"),
-    [("*11", "ag-999"), ("*11", "trunk-1"), ("*11", ""), ("*14", "ag-101"), ("*129", "ag-101")],
+    [("*11", "ag-999"), ("*11", "trunk-1"), ("*11", ""), ("*15", "ag-101"), ("*129", "ag-101")],
 )
 async def test_an_unknown_phone_and_an_unknown_code_change_nothing_and_are_told_so(
     code: str, endpoint: str

@@ -31,7 +31,7 @@ def folder(tmp_path: Path) -> Path:
             2,
             kind=HUNG_UP,
             spoke_seconds_before=0.25,
-            recording="archive:2026/11/23/c1/o1.wav",
+            recording="archive:2026/11/23/c1/o1",
             offset_seconds=61.5,
         ),
         incident("i2", 1, agent="102", rang_seconds=11.0),
@@ -108,7 +108,7 @@ def test_one_incident_with_its_call_and_the_caller_masked(pln_ivr: Run, folder: 
         ["caller", "***********890"],
         ["ended", "answered agent_hung_up"],
         ["offer", "o1"],
-        ["recording", "archive:2026/11/23/c1/o1.wav at 61.5 s"],
+        ["recording", "archive:2026/11/23/c1/o1 at 61.5 s"],
         ["supervisor", "201 listen 2026-11-23 12:00:00"],
         ["review", "new"],
     ]
@@ -153,7 +153,7 @@ def test_csv_has_all_there_is_of_an_incident(pln_ivr: Run, folder: Path) -> None
     first, _, last = csv.DictReader(io.StringIO(done.stdout))
     assert first["happened_at"] == "2026-11-23T12:02:00.123456+07:00"
     assert (first["spoke_seconds_before"], first["rang_seconds"]) == ("0.25", "")
-    assert (first["recording"], first["offset_seconds"]) == ("archive:2026/11/23/c1/o1.wav", "61.5")
+    assert (first["recording"], first["offset_seconds"]) == ("archive:2026/11/23/c1/o1", "61.5")
     assert (last["reviewer"], last["note"]) == ("Dewi", "[fire] alarm")
     assert datetime.fromisoformat(last["reviewed_at"]) == NOON
 

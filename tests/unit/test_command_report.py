@@ -30,6 +30,10 @@ def after(seconds: float) -> datetime:
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the journal of a noon in Jakarta and of a call of the day before."""
     made = tmp_path_factory.mktemp("report")
+    (made / "roster.toml").write_text(
+        '[[agents]]\nextension = "101"\nname = "Siti"\nskills = ["gangguan"]\n'
+        'secret = "not-for-reports"\n'
+    )
     answered: dict[str, Any] = {"outcome": Result.ANSWERED, "reason": Reason.CALLER_HUNG_UP}
     abandoned: dict[str, Any] = {"outcome": Result.ABANDONED, "reason": Reason.IN_WAITING}
     at_noon: dict[str, Any] = {"queue": QUEUE, "queued_at": NOON}
@@ -86,13 +90,16 @@ def test_agents_as_json(pln_ivr: Run, folder: Path) -> None:
     (row,) = as_json(pln_ivr(folder, "report", "agents", *DAY, "--format", "json"))
     assert row == {
         "agent": "101",
+        "name": "Siti",
         "offered": 2,
         "answered": 1,
         "missed": 1,
+        "no_answer": 0,
         "busy": 0,
         "declined": 0,
         "unreachable": 0,
         "caller_gone": 0,
+        "not_reached": 0,
         "failed": 0,
         "ringing": 0,
         "talk_seconds": 80.0,
@@ -138,11 +145,21 @@ def test_a_table_is_what_people_get(pln_ivr: Run, folder: Path) -> None:
     assert [cell.strip() for cell in line.strip("│").split("│")] == [
         QUEUE, "3", "2", "1", "0", "0", "0", "1", "1", "50.0%", "80.0%", "15.0", "31.0"
     ]  # fmt: skip
+    (line,) = [line for line in done.stdout.splitlines() if " all " in line]
+    assert [cell.strip() for cell in line.strip("│").split("│")] == [
+        "all", "3", "2", "1", "0", "0", "0", "1", "1", "50.0%", "-", "15.0", "31.0"
+    ]  # fmt: skip
     done = pln_ivr(folder, "report", "agents", *DAY)
     (line,) = [line for line in done.stdout.splitlines() if " 101 " in line]
     assert [cell.strip() for cell in line.strip("│").split("│")][-6:] == [
         "80.0", "2.5", "10.0", "1", "0", "1"
     ]  # fmt: skip
+
+
+def test_a_report_needs_no_roster(pln_ivr: Run, folder: Path) -> None:
+    done = pln_ivr(folder, "report", "agents", *DAY, "--format", "json", AGENTS__ROSTER="none.toml")
+    (row,) = as_json(done)
+    assert (row["agent"], row["name"]) == ("101", "")
 
 
 def test_other_times_have_other_figures(pln_ivr: Run, folder: Path) -> None:

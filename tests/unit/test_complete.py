@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from pln_ivr.calls.completion import NOBODY, complete, outcome_of_unseen, stage_at
 from pln_ivr.journal import CallRow
-from pln_ivr.outcomes import Outcome, Reason, Result, Stage
+from pln_ivr.outcomes import Direction, Outcome, Reason, Result, Stage
 from tests.unit.completing import (
     BEGAN,
     CHANNEL,
@@ -76,6 +76,24 @@ def test_an_open_row_is_closed_as_of_the_moment_of_the_end(
     assert made.incarnation == "run-1"
 
 
+@pytest.mark.parametrize(
+    ("known", "answer", "result", "reason"),
+    [
+        (True, "0", Result.UNREACHED, Reason.CUSTOMER_NO_ANSWER),
+        (False, "0", Result.UNREACHED, Reason.CUSTOMER_NO_ANSWER),
+        (False, epoch(after(5)), Result.ABANDONED, Reason.IN_NOTICE),
+    ],
+)
+def test_a_customer_whom_we_called_is_told_apart(
+    known: bool, answer: str, result: Result, reason: Reason
+) -> None:
+    before = row(channel_id="out-1", answered_at=None, direction=Direction.OUTBOUND)
+    listed = line(uniqueid="out-1", answer=answer, disposition="BUSY", dcontext="from-trunk")
+    made = complete(listed, before if known else None, NODE)
+    assert made is not None
+    assert (made.direction, made.outcome, made.reason) == (Direction.OUTBOUND, result, reason)
+
+
 def test_a_row_that_is_closed_is_left_alone() -> None:
     closed = row(outcome=Result.ANSWERED, reason=Reason.CALLER_HUNG_UP, ended_at=ENDED)
     assert complete(line(), closed, NODE) is None
@@ -122,7 +140,7 @@ def test_whom_the_dialplan_had_at_the_end_is_told_as_it_says(
     assert made.cause == (17 if result is Result.REJECTED else None)
     assert made.sequence == (known.sequence if known else 0) + 1
     if result is Result.ANSWERED:
-        assert (made.agent, made.recording) == ("104", f"archive:{RECORDING}.wav")
+        assert (made.agent, made.recording) == ("104", f"archive:{RECORDING}")
         assert (made.queued_at, made.talking_at) == (after(5), after(30))
         assert made.notice_heard_at == after(5)
     else:
@@ -166,6 +184,7 @@ def test_how_a_call_ends_that_nobody_saw() -> None:
         Stage.MENU: Outcome(Result.ABANDONED, Reason.IN_MENU),
         Stage.WAITING: Outcome(Result.ABANDONED, Reason.IN_WAITING),
         Stage.RINGING: Outcome(Result.ABANDONED, Reason.IN_RINGING),
+        Stage.DIALLING: Outcome(Result.UNREACHED, Reason.CUSTOMER_NO_ANSWER),
         Stage.TALKING: Outcome(Result.ANSWERED, Reason.UNSEEN),
     }
 

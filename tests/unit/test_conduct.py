@@ -29,7 +29,7 @@ def rung(result: OfferResult | None, ringing_at: datetime | None = None) -> Offe
 def hung_up() -> Offer:
     """A conversation that began ten seconds after noon, and whose agent ended it."""
     made = rung(OfferResult.ANSWERED, at(2))
-    made.talking_at, made.recording = at(10), "archive:2026/08/04/call-1/o-1.wav"
+    made.talking_at, made.recording = at(10), "archive:2026/08/04/call-1/o-1"
     made.talk_end = TalkEnd.AGENT_HUNG_UP
     return made
 
@@ -90,7 +90,7 @@ def test_who_hangs_up_on_a_customer_who_speaks_or_has_just_spoken(
         assert (incident.call_id, incident.offer_id, incident.node) == ("call-1", "o-1", "pln-1")
         assert incident.spoke_seconds_before == spoke_before
         assert (incident.happened_at, incident.offset_seconds) == (at(70.004), 60.0)
-        assert incident.recording == "archive:2026/08/04/call-1/o-1.wav"
+        assert incident.recording == "archive:2026/08/04/call-1/o-1"
         assert incident.rang_seconds is None
 
 

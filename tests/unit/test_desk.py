@@ -11,10 +11,11 @@ import pytest
 from pln_ivr.errors import PlnIvrError
 from pln_ivr.outcomes import OfferResult, TalkEnd
 from pln_ivr.queues import desk as desk_module
-from pln_ivr.queues.agents import MISSED, Agents, AgentState
-from pln_ivr.queues.choice import Match
+from pln_ivr.queues.agents import MISSED, Agents, AgentState, Wish
+from pln_ivr.queues.choice import Claim, Match
 from pln_ivr.queues.desk import Habits
 from pln_ivr.queues.offer import LocalReservations, Offer
+from pln_ivr.queues.roster import Role, RosterEntry
 from tests.fake_ari.world import eventually
 from tests.unit.desks import BILLING, OUTAGE, SOON, WORK, House, house, roster
 
@@ -102,7 +103,7 @@ async def test_only_a_phone_that_could_not_ring_is_spared_for_a_while(
         agent = h.agents.get("101")
         assert agent
         assert agent.state is AgentState.READY
-        assert agent.free(asyncio.get_running_loop().time()) is not spared
+        assert agent.accepts(Claim.LINE, asyncio.get_running_loop().time()) is not spared
 
 
 async def test_a_caller_who_leaves_as_the_offer_arrives_gives_it_back(
@@ -147,6 +148,43 @@ async def test_a_call_for_one_agent_waits_for_that_one() -> None:
         assert (await asyncio.wait_for(waiting, SOON)).agent == "102"
 
 
+async def test_a_supervisor_who_is_not_ready_takes_calls_by_name_only() -> None:
+    async with house() as h:
+        h.hire({"901": RosterEntry("901", "Chief", {"gangguan": 9}, Role.SUPERVISOR)})
+        h.agents.wish("901", Wish.LOGGED_OUT, "*10")
+        async with h.place("any") as anybody, h.place("named", only="901") as named:
+            waiting = asyncio.create_task(h.desk.next_offer(anybody))
+            offer = await h.offer(named)
+            assert offer.agent == "901"
+            assert not waiting.done()
+            h.desk.begin_talking(offer)
+            h.desk.settle(offer, OfferResult.ANSWERED)
+            assert h.states() == {AgentState.LOGGED_OUT: 1}
+            asked = await h.desk.engage("call", OUTAGE, "901", Claim.NAMED)
+            assert asked
+            h.desk.settle(asked, OfferResult.NO_ANSWER)
+            waiting.cancel()
+        h.settled_once()
+
+
+async def test_an_agents_own_wish_needs_a_free_phone_only_and_ends_the_wrap_up() -> None:
+    async with house("101", habits=Habits(wrap_up=3600.0)) as h, h.place() as place:
+        offer = await h.talk(place)
+        assert await h.desk.engage("own", OUTAGE, "101", Claim.OWN) is None, "talking"
+        h.desk.settle(offer, OfferResult.ANSWERED)
+        assert h.states() == {AgentState.WRAP_UP: 1}
+        assert await h.desk.engage("own", OUTAGE, "101", Claim.NAMED) is None
+        own = await h.desk.engage("own", OUTAGE, "101", Claim.OWN)
+        assert own
+        assert [row.wrapped_up_at is None for row in h.rows] == [False]
+        h.agents.wish("101", Wish.LOGGED_OUT, "*10")
+        h.desk.settle(own, OfferResult.NO_ANSWER)
+        again = await h.desk.engage("own", OUTAGE, "101", Claim.OWN)
+        assert again, "whatever the agent wishes of the lines"
+        h.desk.settle(again, OfferResult.NO_ANSWER)
+        h.settled_once()
+
+
 async def test_only_missed_rings_pause_an_agent_and_the_last_of_them_at_once() -> None:
     habits = Habits(unreachable=0.0, same_call=0.0, pause_after_misses=2)
     async with house("101", habits=habits) as h, h.place() as place:
@@ -163,12 +201,12 @@ async def test_a_consultation_takes_a_free_agent_or_nobody() -> None:
     async with house("101", "102") as h, h.place() as place:
         talking = await h.talk(place)
         other = "102" if talking.agent == "101" else "101"
-        assert await h.desk.engage("call", OUTAGE, talking.agent) is None
-        assert await h.desk.engage("call", OUTAGE, "999") is None
+        assert await h.desk.engage("call", OUTAGE, talking.agent, Claim.NAMED) is None
+        assert await h.desk.engage("call", OUTAGE, "999", Claim.NAMED) is None
         h.pause(other)
-        assert await h.desk.engage("call", OUTAGE, other) is None
+        assert await h.desk.engage("call", OUTAGE, other, Claim.NAMED) is None
         h.ready(other)
-        asked = await h.desk.engage("call", OUTAGE, other)
+        asked = await h.desk.engage("call", OUTAGE, other, Claim.NAMED)
         assert asked
         assert (asked.agent, asked.call_id) == (other, "call")
         assert h.states() == {AgentState.TALKING: 1, AgentState.OFFERED: 1}

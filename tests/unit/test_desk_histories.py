@@ -20,6 +20,7 @@ from pln_ivr.journal import OfferRow
 from pln_ivr.outcomes import OfferResult, TalkEnd
 from pln_ivr.queues import desk as desk_module
 from pln_ivr.queues.agents import Agent, Agents, AgentState, Wish
+from pln_ivr.queues.choice import Claim
 from pln_ivr.queues.desk import Desk, Habits, Place
 from pln_ivr.queues.lines import Line
 from pln_ivr.queues.offer import LocalReservations, Offer
@@ -279,7 +280,7 @@ class Histories(RuleBasedStateMachine):
     def no_call_waits_while_an_agent_who_could_take_it_idles(self) -> None:
         for agent in self.agents:
             for caller in self.calls.values():
-                idles = agent.free(self.now) and caller.waiting is not None
+                idles = agent.accepts(Claim.LINE, self.now) and caller.waiting is not None
                 assert not (idles and self.fits(agent, caller.place))
 
     @invariant()

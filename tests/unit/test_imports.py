@@ -40,17 +40,27 @@ ALLOWED: dict[str, set[str]] = {
     "app": CALLS
     | {"config", "console", "metrics", "resources", "figures", "telling", "board", "rules"}
     | {"statements", ""},
-    "service": {"app", "ari", "calls", "config", "console", "journal", "metrics", "resources"}
-    | {"rules", ""},
+    "service": {
+        *("app", "ari", "calls", "config", "console", "journal", "metrics", "recordings"),
+        *("resources", "rules", ""),
+    },
     "orders": {"config", "errors"},
-    "commands": {"config", "errors", "outcomes", "journal", "outages", "rules"},
+    "commands": {"config", "errors", "outcomes", "journal", "queues", "recordings"}
+    | {"outages", "rules"},
     "cli": CALLS | {"commands", "config", "logs", "service", "orders", "checks", "rules", ""},
     "__main__": {"cli"},
     "__init__": set(),
 }
 """What each part may import of ours, besides itself; "" is the package's version."""
 
-ONLY_IN = {"prometheus_client": "metrics", "sqlalchemy": "journal", "aiohttp": "ari console"}
+ONLY_IN = {
+    "prometheus_client": "metrics",
+    "sqlalchemy": "journal",
+    "aiohttp": "ari console",
+    "av": "recordings",
+    "numpy": "recordings",
+    "cryptography": "recordings",
+}
 
 
 def modules() -> Iterator[tuple[str, Path, set[str]]]:

@@ -287,6 +287,87 @@ def test_the_third_version_is_postgresql_as_well() -> None:
     assert "ALTER TABLE agent_states ADD COLUMN wish TEXT DEFAULT '' NOT NULL" in text
 
 
+# -- recordings, which the fifth version tells of -------------------------------------------
+
+UUID = "0197a3f0-0000-4000-8000-000000000001"
+
+
+@pytest.fixture
+def third(url: str) -> Iterator[sqlite3.Connection]:
+    """A journal as the third version made it: a filed recording, one that was not filed, one of
+    a call that Asterisk served alone, and an incident that points to the first."""
+    engine = schema.create_engine(schema.parse_url(url))
+    with engine.begin() as connection:
+        command.upgrade(schema._alembic_config(connection), "0003")
+    engine.dispose()
+    noon, later = (
+        at.strftime("%Y-%m-%d %H:%M:%S.%f") for at in (NOON, NOON + timedelta(seconds=30))
+    )
+    alone = f"archive:2026/11/23/{UUID}/{UUID}.wav"
+    first, second = "archive:2026/11/23/c1/o1.wav", "archive:2026/11/23/c1/o2.wav"
+    with closing(sqlite3.connect(url.removeprefix("sqlite:///"))) as database:
+        database.executemany(
+            f"INSERT INTO calls ({SECOND_CALLS}, started_at, talking_at, ended_at, recording,"
+            f" recording_seconds, outcome, fallback) VALUES ({', '.join('?' * 15)})",
+            [
+                ("c1", 5, *SAME, "ended", *[noon] * 2, later, second, None, "answered", False),
+                ("c2", 5, *SAME, "ended", *[noon] * 2, later, alone, 2.5, "answered", True),
+                ("c3", 5, *SAME, "ended", *[noon] * 2, later, None, None, "answered", True),
+            ],
+        )
+        database.executemany(
+            "INSERT INTO offers (offer_id, call_id, sequence, node, queue, agent, offered_at,"
+            " result, talking_at, talked_until, recording, recording_seconds)"
+            " VALUES (?, 'c1', 2, 'pln-1', 'gangguan', '101', ?, 'answered', ?, ?, ?, ?)",
+            [
+                ("o1", noon, noon, later, first, 30.000125),
+                ("o2", noon, noon, later, second, None),
+            ],
+        )
+        database.execute(
+            "INSERT INTO incidents (incident_id, sequence, node, kind, agent, queue, call_id,"
+            " offer_id, happened_at, recording, review) VALUES ('i1', 1, 'pln-1',"
+            " 'hung_up_on_customer', '101', 'gangguan', 'c1', 'o1', ?, ?, 'new')",
+            (noon, first),
+        )
+        database.commit()
+        yield database
+
+
+async def test_recordings_filed_before_are_told_of(url: str, third: sqlite3.Connection) -> None:
+    later = NOON + timedelta(seconds=30)
+    async with holding(url) as read:
+        filed = read.recording("o1")
+        assert filed
+        assert (filed.call_id, filed.offer_id, filed.agent) == ("c1", "o1", "101")
+        assert (filed.began_at, filed.ended_at, filed.filed_at) == (NOON, later, later)
+        assert (filed.uri, filed.codec) == ("archive:2026/11/23/c1/o1.wav", "wav")
+        assert (filed.bytes, filed.seconds, filed.sha256) == (240_001 * 4 + 44, 30.000125, None)
+        alone = read.recording(UUID)
+        assert alone
+        assert (alone.call_id, alone.offer_id, alone.queue) == ("c2", None, "")
+        assert (alone.bytes, alone.agent) == (20_000 * 4 + 44, "")
+        assert {row.recording_id for row in read.recordings_between(NOON, later)} == {"o1", UUID}
+
+
+async def test_who_refers_to_a_recording_does_not_say_its_form_any_more(
+    url: str, third: sqlite3.Connection
+) -> None:
+    async with holding(url) as read:
+        assert [o.recording for o in read.offers_of("c1")] == [
+            "archive:2026/11/23/c1/o1",
+            "archive:2026/11/23/c1/o2",
+        ]
+        calls = [read.call(which) for which in ("c1", "c2", "c3")]
+        assert [row.recording for row in calls if row] == [
+            "archive:2026/11/23/c1/o2",
+            f"archive:2026/11/23/{UUID}/{UUID}",
+            None,
+        ]
+        (incident,) = read.incidents()
+        assert incident.recording == "archive:2026/11/23/c1/o1"
+
+
 def test_nothing_is_read_before_the_migration(url: str, second: sqlite3.Connection) -> None:
     with pytest.raises(JournalError, match="older pln_ivr; pln-ivr serve brings it up to date"):
         JournalReader(url)

@@ -7,7 +7,7 @@ from itertools import product
 import pytest
 
 from pln_ivr.calls.call import Call, clean_number
-from pln_ivr.outcomes import ABANDONED_IN, REASONS, Outcome, Reason, Result, Stage
+from pln_ivr.outcomes import GONE_IN, REASONS, Outcome, Reason, Result, Stage
 from tests.unit.making import arrival
 
 STARTED = arrival("call", "123")
@@ -30,8 +30,8 @@ def test_an_outcome_takes_only_a_reason_of_its_result(result: Result, reason: Re
 
 def test_giving_up_has_a_reason_in_every_stage_before_the_conversation() -> None:
     before = list(Stage)[: list(Stage).index(Stage.TALKING)]
-    assert list(ABANDONED_IN) == before
-    assert len(set(ABANDONED_IN.values())) == len(before)
+    assert list(GONE_IN) == before
+    assert len(set(GONE_IN.values())) == len(before)
 
 
 @pytest.mark.parametrize("stage", [stage for stage in Stage if stage is not Stage.ENDED])
@@ -42,7 +42,7 @@ def test_a_caller_who_goes_has_an_outcome_in_every_stage(stage: Stage) -> None:
     if stage is Stage.TALKING:
         assert outcome == Outcome(Result.ANSWERED, Reason.CALLER_HUNG_UP)
     else:
-        assert outcome == Outcome(Result.ABANDONED, ABANDONED_IN[stage])
+        assert outcome == GONE_IN[stage]
 
 
 def test_each_row_of_a_call_is_newer_and_carries_its_outcome() -> None:

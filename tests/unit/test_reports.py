@@ -17,7 +17,9 @@ from pln_ivr.journal.reports import (
     AgentFigures,
     QueueFigures,
     agent_figures,
+    agents_together,
     queue_figures,
+    queues_together,
 )
 from pln_ivr.outcomes import REASONS, IncidentKind, OfferResult, Result, Review
 from tests.unit.test_journal import NOON, call, offer
@@ -269,13 +271,15 @@ def test_what_an_agent_did() -> None:
     )
     assert figures == AgentFigures(
         agent="101",
-        offered=9,
+        offered=11,
         answered=2,
         missed=1,
+        no_answer=1,
         busy=1,
         declined=1,
         unreachable=1,
         caller_gone=1,
+        not_reached=1,
         failed=1,
         ringing=1,
         talk_seconds=90,
@@ -341,7 +345,8 @@ def test_every_offer_and_every_incident_is_counted_once(
     )
     for one in figures:
         results = one.answered + one.missed + one.busy + one.declined + one.unreachable
-        assert one.offered == results + one.caller_gone + one.failed + one.ringing
+        results += one.no_answer + one.caller_gone + one.not_reached + one.failed
+        assert one.offered == results + one.ringing
 
 
 @everything
@@ -364,3 +369,35 @@ def test_an_agents_seconds_are_those_of_the_conversations(offers: list[OfferRow]
 def _seconds(figures: AgentFigures) -> list[float]:
     values = dataclasses.asdict(figures)
     return [values[name] for name in values if name.endswith("_seconds")]
+
+
+# -- together ---------------------------------------------------------------------------------
+
+
+@everything
+@given(calls=CALLS)
+def test_all_queues_together_are_as_one_queue(calls: list[CallRow]) -> None:
+    targets = dict.fromkeys(TARGETS, (20.0, 0.8))
+    calls = [call for call in calls if (call.outcome is None) == (call.ended_at is None)]
+    apart = queue_figures(calls, targets)
+    one = [dataclasses.replace(call, queue="one") for call in calls if call.queue in targets]
+    known = [figures for figures in apart if figures.queue in targets]
+    (expected,) = queue_figures(one, {"one": (20.0, 0.8)})
+    together = queues_together(known)
+    assert together.average_wait_seconds == pytest.approx(expected.average_wait_seconds)
+    same: dict[str, Any] = {"queue": "all", "service_share": None, "average_wait_seconds": None}
+    assert dataclasses.replace(together, average_wait_seconds=None) == dataclasses.replace(
+        expected, **same
+    )
+
+
+def test_all_agents_together() -> None:
+    figures = agent_figures(
+        [conversation("101"), conversation("102", held=3), rung(OfferResult.MISSED, "102")],
+        [incident("i1"), incident("i2", agent="102")],
+    )
+    together = agents_together(figures)
+    assert (together.agent, together.offered, together.answered) == ("all", 3, 2)
+    assert (together.missed, together.talk_seconds, together.held_seconds) == (1, 120, 3)
+    assert together.incidents[IncidentKind.MISSED_THIRD_RING] == 2
+    assert agents_together([]).offered == 0

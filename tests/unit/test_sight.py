@@ -104,9 +104,16 @@ def test_a_member_that_is_no_longer_a_channel_is_nobodys_partner() -> None:
     assert sight.partners("caller") == []
 
 
+@pytest.mark.parametrize("data", ["", "pln_ivr,called"])
+def test_whom_we_call_is_a_customer_from_the_first_ring(data: str) -> None:
+    sight = Sight.of(APP, [listed("out-call", data, "from-trunk")], [])
+    assert sight.customers == {"out-call"}
+    assert part(sight, "out-call") == {"callers"}
+
+
 CHANNELS = st.builds(
     listed,
-    st.sampled_from(["a", "b", "c", "agent-1", "agent-2"]),
+    st.sampled_from(["a", "b", "c", "agent-1", "agent-2", "out-1"]),
     st.sampled_from(
         ["", "pln_ivr", "pln_ivr,call,123", "pln_ivr,return,123,5", "pln_ivr,code,*11,ag-1", "x,y"]
     ),

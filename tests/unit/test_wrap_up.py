@@ -11,6 +11,7 @@ from pln_ivr.queues import desk as desk_module
 from pln_ivr.queues.agents import AgentState
 from pln_ivr.queues.desk import Habits
 from pln_ivr.queues.offer import Offer
+from tests.fake_ari.world import eventually
 from tests.unit.desks import SOON, house
 
 WRAPPED = Habits(same_call=0.0, wrap_up=3600.0, unreachable=0.0)
@@ -87,3 +88,15 @@ async def test_who_takes_over_a_conversation_has_done_with_the_one_before() -> N
         assert h.desk.end_wrap_up("101", None, "*11")
         assert second.wrapped_up_at
         h.settled_once()
+
+
+async def test_who_leaves_the_roster_in_the_wrap_up_is_through_with_it_in_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(desk_module, "LOOK_AGAIN_SECONDS", 0.005)
+    async with house("101", habits=Habits(wrap_up=0.05)) as h:
+        async with h.place() as place:
+            h.desk.settle(await h.talk(place), OfferResult.ANSWERED)
+        h.agents.apply({})
+        await eventually(lambda: h.rows[0].wrapped_up_at, "the end of the wrap-up")
+        assert h.agents.get("101") is None

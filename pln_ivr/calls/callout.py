@@ -1,0 +1,82 @@
+"""Calling out: ringing a customer from here, for an agent who waits on the line."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import dataclass
+
+from pln_ivr.ari import Channel, Client, Hangup
+from pln_ivr.errors import AriError, AriRefused, AriTimeout, Gone
+from pln_ivr.outcomes import OfferResult, Reason
+from pln_ivr.queues.ringing import ENTER_SECONDS, FINAL_CAUSE_SECONDS, classify
+
+CONTEXT, EXTENSION = "customer-called", "called"
+"""Where in the dialplan a customer who picks up goes: to Stasis."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trunk:
+    """The way to customers. `ring_seconds`: how long a customer's phone may ring."""
+
+    endpoint: str
+    gateway: str
+    """Address of the carrier's side, host or host:port; empty: nobody can be called."""
+    number: str
+    """What the customer's display shows."""
+    ring_seconds: float
+
+    def address(self, number: str) -> str:
+        """What to dial, for the ARI client only. `number` is digits, with a plus or without."""
+        return f"PJSIP/{self.endpoint}/sip:{number}@{self.gateway}"
+
+
+async def dial(
+    ari: Client, trunk: Trunk, customer: Channel, number: str, agent: Channel
+) -> Reason | None:
+    """Ring the customer, which the agent hears; None once the customer is there, else why not.
+
+    Raises Gone if either ends meanwhile: see `why_gone`. Raises AriUnavailable. Safe to cancel.
+    """
+    try:
+        await ari.start_ringing(agent.id)
+        await ari.originate(
+            customer.id,
+            trunk.address(number),
+            context=CONTEXT,
+            extension=EXTENSION,
+            variables={},
+            caller_id=trunk.number,
+            originator=agent.id,
+            # Asterisk's own limit, past ours: it ends a leg that we could not end.
+            seconds=int(trunk.ring_seconds) + 5,
+        )
+        await _follow(ari, customer)
+        await customer.until(lambda: customer.answered, trunk.ring_seconds, "customer to answer")
+    except AriRefused:
+        return Reason.CUSTOMER_UNREACHABLE  # no channel could be made
+    except AriTimeout:
+        return Reason.CUSTOMER_NO_ANSWER
+    await customer.until(lambda: customer.in_app, ENTER_SECONDS, "answered customer to enter")
+    with suppress(AriError):  # the bridge ends it, too
+        await ari.stop_ringing(agent.id)
+    return None
+
+
+async def _follow(ari: Client, customer: Channel) -> None:
+    """Have its events told from now on, and learn what has happened before."""
+    await ari.subscribe(f"channel:{customer.id}")
+    now = await ari.get_channel(customer.id)
+    if now is None:
+        raise Gone(f"channel {customer.id} has ended")
+    customer.state = customer.state or now.state
+
+
+async def why_gone(customer: Channel) -> Reason:
+    """Why a customer whose leg has ended was not there."""
+    await customer.until_destroyed(FINAL_CAUSE_SECONDS)
+    match classify(customer.hangup or Hangup(by_far_end=True)):
+        case OfferResult.BUSY:
+            return Reason.CUSTOMER_BUSY
+        case OfferResult.DECLINED:
+            return Reason.CUSTOMER_NO_ANSWER
+    return Reason.CUSTOMER_UNREACHABLE

@@ -1,0 +1,141 @@
+"""`pln-ivr recordings`: the recordings of conversations, and whether all of them are there."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from datetime import UTC, datetime, time, timedelta
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import Progress
+
+from pln_ivr.commands.options import (
+    DEFAULT_ZONE,
+    ConfigFile,
+    Period,
+    Since,
+    Until,
+    Zone,
+    period_of,
+    zone_of,
+)
+from pln_ivr.commands.output import print_table
+from pln_ivr.config import Settings, load
+from pln_ivr.outcomes import RecordingFault
+from pln_ivr.recordings.sealing import new_key
+from pln_ivr.recordings.store import LocalStore
+from pln_ivr.recordings.verify import Account, Finding, Places, verify
+
+recordings_cli = typer.Typer(help="Recordings of conversations.", no_args_is_help=True)
+
+MEANINGS = {
+    Finding.MISSING: "conversations without file",
+    Finding.STRAY: "files without conversation",
+    Finding.ALTERED: "altered files",
+}
+
+
+@recordings_cli.callback()
+def _recordings() -> None:
+    """Recordings of conversations."""
+
+
+@recordings_cli.command("verify")
+def verify_(
+    config: ConfigFile = None,
+    day: Annotated[str | None, typer.Option(help="Like 2026-11-23.")] = None,
+    since: Since = None,
+    until: Until = None,
+    zone: Zone = DEFAULT_ZONE,
+    quick: Annotated[bool, typer.Option("--quick", help="Lengths only, no hashes.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
+) -> None:
+    """Does each conversation have its file, each file its conversation, unaltered?
+
+    Of yesterday and today if no time is given. Ends with 1 if anything was found that may
+    not be; it changes nothing.
+    """
+    settings = load(config)
+    now = datetime.now(UTC)
+    period = _period(day, since, until, zone, now)
+    with Progress(console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("hashes", total=None)
+        account = verify(
+            places_of(settings),
+            period.since,
+            period.until,
+            hashes=not quick,
+            progress=lambda done, all_: bar.update(task, completed=done, total=all_),
+        )
+    if as_json:
+        print(json.dumps(_as_json(account, period)))
+    else:
+        _show(account, period)
+    if not account.healthy:
+        raise typer.Exit(1)
+
+
+@recordings_cli.command("new-key")
+def new_key_(
+    key_id: Annotated[str, typer.Argument(metavar="ID", help="Its name, like 2026-11.")],
+) -> None:
+    """A new key for the file that recordings.keys names; its first line is the current key."""
+    print(new_key(key_id))
+
+
+def places_of(settings: Settings) -> Places:
+    """Where the journal, the spool and the archive are."""
+    recordings = settings.recordings
+    return Places(settings.journal.url, recordings.spool, LocalStore(recordings.folder))
+
+
+def _period(
+    day: str | None, since: str | None, until: str | None, zone: str, now: datetime
+) -> Period:
+    place = zone_of(zone)
+    if day is since is until is None:
+        midnight = datetime.combine(now.astimezone(place).date() - timedelta(days=1), time(), place)
+        return Period(midnight.astimezone(UTC), now, place)
+    return period_of(day, since, until, place, now)
+
+
+def _counts(account: Account) -> dict[str, int]:
+    return {
+        "conversations": account.conversations,
+        "filed": account.filed,
+        "waiting in the spool": account.waiting,
+        "not recorded, by policy": account.unrecorded,
+        "deleted": account.deleted,
+        "filed without proof, by an earlier version": account.unproven,
+        **{f"to listen to: {fault}": account.faults[fault] for fault in RecordingFault},
+        **{MEANINGS[what]: account.count(what) for what in Finding},
+    }
+
+
+def _show(account: Account, period: Period) -> None:
+    print_table(
+        ["what", "count"],
+        [[name, str(count)] for name, count in _counts(account).items()],
+        title=str(period),
+        figures=["count"],
+    )
+    for one in account.found:
+        print(f"{one.what:<8} {one.recording}: {one.text}")
+
+
+def _as_json(account: Account, period: Period) -> dict[str, object]:
+    return {
+        "since": period.since.isoformat(),
+        "until": period.until.isoformat(),
+        "conversations": account.conversations,
+        "filed": account.filed,
+        "waiting": account.waiting,
+        "unrecorded": account.unrecorded,
+        "deleted": account.deleted,
+        "unproven": account.unproven,
+        "faults": {fault: account.faults[fault] for fault in RecordingFault},
+        **{str(what): account.count(what) for what in Finding},
+        "found": [asdict(one) for one in account.found],
+    }
