@@ -17,6 +17,7 @@ from pln_ivr.ari.events import EndpointInfo, StasisStart
 from pln_ivr.board import Board
 from pln_ivr.calls.admission import ArrivalLimit, Door, Seats, margin
 from pln_ivr.calls.adoption import Adoption, Memory, close_fallback, open_fallback
+from pln_ivr.calls.announcing import Announcing, tell_fallback
 from pln_ivr.calls.call import Call, Identity
 from pln_ivr.calls.codes import AgentCodes, Words
 from pln_ivr.calls.completion import Completion, Sources
@@ -33,6 +34,7 @@ from pln_ivr.calls.upkeep import Upkeep
 from pln_ivr.calls.walk import MenuWalk
 from pln_ivr.config import Settings
 from pln_ivr.console.auth import finder
+from pln_ivr.console.events import LiveStatements
 from pln_ivr.console.evidence import JournalEvidence
 from pln_ivr.console.feed import Feed
 from pln_ivr.console.routes import Api
@@ -46,6 +48,7 @@ from pln_ivr.journal import (
 )
 from pln_ivr.journal.tokens import Tokens
 from pln_ivr.metrics import Metrics
+from pln_ivr.outages.bulletin import Bulletin
 from pln_ivr.queues.agents import Agent, Agents, Wish
 from pln_ivr.queues.conduct import Conduct
 from pln_ivr.queues.desk import Desk
@@ -60,7 +63,15 @@ from pln_ivr.recordings.names import name_of
 from pln_ivr.recordings.recorder import Recorder
 from pln_ivr.recordings.workers import Filer
 from pln_ivr.resources import DiskWatch, needs, of_asterisk, shortages, sqlite_folder
-from pln_ivr.rules import digits_of, habits_of, lines_of, menu_of, require_prompts, trunk_of
+from pln_ivr.rules import (
+    digits_of,
+    draft_rules,
+    habits_of,
+    lines_of,
+    menu_of,
+    trunk_of,
+)
+from pln_ivr.statements import JournalStatements
 from pln_ivr.telling import Telling
 
 log = structlog.get_logger("pln_ivr.app")
@@ -122,6 +133,12 @@ class App:
             habits_of(settings),
             loop.time,
         )
+        self.bulletin = Bulletin(
+            settings.journal.url,
+            settings.prompts.folder,
+            settings.outages.poll_seconds,
+            lambda live: self.feed.publish("statements", LiveStatements.of(live)),
+        )
         prompts = Prompts(
             ari,
             incarnation,
@@ -155,7 +172,13 @@ class App:
         self.codes = AgentCodes(ari, prompts, self.agents, self.desk, words, self.floor.call_out)
         self.reception = self._build_reception(prompts, identity)
         self.adoption = Adoption(
-            ari, self.reception, self.desk, prompts, self._remember, self.phone_watch.busy
+            ari,
+            self.reception,
+            self.desk,
+            prompts,
+            self._remember,
+            self.phone_watch.busy,
+            lambda: bool(self.bulletin.live()),
         )
         self.completion = Completion(
             Sources(settings.fallback.calls, settings.journal.url, settings.node.name),
@@ -187,6 +210,9 @@ class App:
                 desk=self.desk,
                 partners=self.partners,
                 recorder=self.recorder,
+                announcing=Announcing(
+                    self.bulletin, ari, prompts, settings.node.name, self.telling.hearing
+                ),
                 menu=MenuWalk(menu, ari, prompts, self._metrics.menu_choice) if menu else None,
                 returning=Returning(settings.queues.resume_seconds),
                 means=Means(
@@ -233,6 +259,9 @@ class App:
         return Api(
             floor=board,
             evidence=JournalEvidence(self._settings.journal.url),
+            statements=JournalStatements(
+                self._settings.journal.url, draft_rules(self._settings), self.bulletin.look
+            ),
             feed=self.feed,
             find=finder(tokens),
             on_denied=self._metrics.api_denied,
@@ -245,6 +274,7 @@ class App:
         """After each connection: count who is in the house, then let callers in."""
         await self.ari.set_global("CAPACITY", str(self.seats.budget))
         await self.ari.set_global("MARGIN", str(margin(self.seats.budget)))
+        await tell_fallback(self.bulletin, self.ari)
         await self.room.prepare()
         await self.adoption.adopt()
         await self.codes.catch_up()
@@ -324,10 +354,6 @@ class App:
             if line:
                 (log.error if self.disk.low else log.warning)("disk", state=line)
             await asyncio.sleep(DISK_LOOK_SECONDS)
-
-    def require_prompts(self) -> None:
-        """Raises ConfigError if the menu names a prompt that has not been built."""
-        require_prompts(menu_of(self._settings.menu), self._settings.prompts.folder)
 
     # -- the roster -----------------------------------------------------------------------
 

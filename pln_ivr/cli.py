@@ -22,6 +22,7 @@ from pln_ivr.commands.options import ConfigFile
 from pln_ivr.commands.output import print_json
 from pln_ivr.commands.recordings import recordings_cli
 from pln_ivr.commands.report import report
+from pln_ivr.commands.statement import statement_cli
 from pln_ivr.commands.token import token_cli
 from pln_ivr.config import Settings, load
 from pln_ivr.errors import ConfigError, PlnIvrError
@@ -47,6 +48,7 @@ cli.add_typer(prompts_cli, name="prompts")
 cli.add_typer(conduct_cli, name="conduct")
 cli.add_typer(token_cli, name="token")
 cli.add_typer(recordings_cli, name="recordings")
+cli.add_typer(statement_cli, name="statement")
 
 
 @cli.command()

@@ -25,6 +25,7 @@ from pydantic_settings import (
 from pln_ivr.errors import ConfigError
 from pln_ivr.information_config import Information, information_faults
 from pln_ivr.menu_config import Menu, menu_faults
+from pln_ivr.outages_config import Outages
 from pln_ivr.sections import Digit, Name, Seconds, Section
 
 ENV_PREFIX = "PLN_IVR_"
@@ -279,6 +280,7 @@ class Settings(BaseSettings):
     queues: Queues = Queues()
     menu: Menu = Menu()
     information: Information = Information()
+    outages: Outages = Outages()
     agents: Agents = Agents()
     outbound: Outbound = Outbound()
     recordings: Recordings = Recordings()

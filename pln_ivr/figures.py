@@ -12,6 +12,7 @@ from pln_ivr.calls.reception import Reception
 from pln_ivr.calls.upkeep import Repair, Upkeep
 from pln_ivr.journal import JournalWriter
 from pln_ivr.metrics import Metrics
+from pln_ivr.outages.bulletin import Bulletin
 from pln_ivr.outcomes import Stage
 from pln_ivr.queues.agents import Agents, AgentState
 from pln_ivr.queues.desk import Desk
@@ -34,6 +35,7 @@ class Parts(Protocol):
     disk: DiskWatch
     shortages: list[str]
     levels: ServiceLevels
+    bulletin: Bulletin
 
 
 def show(parts: Parts, metrics: Metrics) -> None:
@@ -57,6 +59,11 @@ def show(parts: Parts, metrics: Metrics) -> None:
         "pln_ivr_resources_short",
         "Things of which there is less than a full house needs",
         lambda: len(parts.shortages),
+    )
+    gauge(
+        "pln_ivr_statements_live",
+        "Statements that callers hear",
+        lambda: len(parts.bulletin.live()),
     )
     _show_groups(parts, metrics)
 

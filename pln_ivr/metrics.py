@@ -20,7 +20,7 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.process_collector import ProcessCollector
 from prometheus_client.registry import Collector
 
-from pln_ivr.outcomes import REASONS, FlagResult, IncidentKind, OfferResult, Outcome
+from pln_ivr.outcomes import REASONS, FlagResult, IncidentKind, OfferResult, Outcome, Stage
 
 _WAIT_BUCKETS = (1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1800)
 _OFFER_BUCKETS = (0.5, 1, 2, 4, 6, 8, 10, 11, 12, 15, 20, 30)
@@ -66,6 +66,12 @@ class Metrics:
             "pln_ivr_menu_choices",
             "What callers chose in each menu",
             ["menu", "choice"],
+            registry=registry,
+        )
+        self._heard = Counter(
+            "pln_ivr_statements_heard",
+            "Statements that callers heard, by the stage of their visit",
+            ["stage", "whole"],
             registry=registry,
         )
         self._talking = Histogram(
@@ -154,6 +160,10 @@ class Metrics:
     def call_completed(self, outcome: Outcome) -> None:
         """Count a call that this program did not see to its end."""
         self._completed.labels(outcome.result, outcome.reason).inc()
+
+    def statement_heard(self, stage: Stage, whole: bool) -> None:
+        """Count a statement that a caller heard, to its end or not."""
+        self._heard.labels(stage, str(whole).lower()).inc()
 
     def menu_choice(self, menu: str, choice: str) -> None:
         """Count a choice; both words are the config's, or of outcomes.MenuEnd."""

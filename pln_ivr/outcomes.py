@@ -31,6 +31,7 @@ class Reason(StrEnum):
 
     BEFORE_ANSWER = "before_answer"  # abandoned: cancelled while we were answering
     IN_NOTICE = "in_notice"
+    IN_STATEMENT = "in_statement"
     IN_MENU = "in_menu"
     IN_WAITING = "in_waiting"
     IN_RINGING = "in_ringing"
@@ -62,6 +63,7 @@ REASONS: dict[Result, frozenset[Reason]] = {
         {
             Reason.BEFORE_ANSWER,
             Reason.IN_NOTICE,
+            Reason.IN_STATEMENT,
             Reason.IN_MENU,
             Reason.IN_WAITING,
             Reason.IN_RINGING,
@@ -108,6 +110,7 @@ class Stage(StrEnum):
 
     ADMISSION = "admission"
     NOTICE = "notice"
+    STATEMENT = "statement"
     MENU = "menu"
     WAITING = "waiting"
     RINGING = "ringing"
@@ -122,6 +125,7 @@ NOT_REACHED = Outcome(Result.UNREACHED, Reason.CUSTOMER_NO_ANSWER)
 GONE_IN: dict[Stage, Outcome] = {
     Stage.ADMISSION: Outcome(Result.ABANDONED, Reason.BEFORE_ANSWER),
     Stage.NOTICE: Outcome(Result.ABANDONED, Reason.IN_NOTICE),
+    Stage.STATEMENT: Outcome(Result.ABANDONED, Reason.IN_STATEMENT),
     Stage.MENU: Outcome(Result.ABANDONED, Reason.IN_MENU),
     Stage.WAITING: Outcome(Result.ABANDONED, Reason.IN_WAITING),
     Stage.RINGING: Outcome(Result.ABANDONED, Reason.IN_RINGING),
@@ -139,6 +143,16 @@ class MenuEnd(StrEnum):
     INVALID = "invalid"  # pressed what means nothing
     TOO_MANY_KEYS = "too_many_keys"  # went round and round
     LET_GO = "let_go"  # keyed that there is nothing more to say
+
+
+class StatementStatus(StrEnum):
+    """How far a statement on an outage has come. Order of declaration is the order of its life."""
+
+    DRAFT = "draft"
+    APPROVED = "approved"  # by somebody else than who drafted it
+    LIVE = "live"  # callers hear it
+    EXPIRED = "expired"  # nobody renewed it in time
+    WITHDRAWN = "withdrawn"  # by somebody, or replaced by a newer one
 
 
 class OfferResult(StrEnum):

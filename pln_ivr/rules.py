@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 from pln_ivr.calls.callout import Trunk
-from pln_ivr.calls.hours import spoken_week
 from pln_ivr.calls.menu import Choice, Kind, Menu, Page
 from pln_ivr.calls.prompt_files import Prompts, files_of, is_built, load_texts, with_texts
 from pln_ivr.config import Outbound, Queues, Recordings, Settings
@@ -14,10 +15,12 @@ from pln_ivr.errors import ConfigError
 from pln_ivr.information_config import Information
 from pln_ivr.menu_config import Menu as MenuSettings
 from pln_ivr.menu_config import MenuKey
+from pln_ivr.outages.drafting import DraftRules
 from pln_ivr.queues.desk import Habits
 from pln_ivr.queues.lines import Line
 from pln_ivr.recordings.sound import Codec
 from pln_ivr.recordings.worker import ArchiveSettings
+from pln_ivr.wording import spoken_week
 
 
 def habits_of(settings: Settings) -> Habits:
@@ -64,6 +67,16 @@ def lines_of(queues: Queues) -> dict[str, Line]:
         )
         for name, queue in queues.names.items()
     }
+
+
+def draft_rules(settings: Settings) -> DraftRules:
+    """What a statement may be, and the voice that speaks it: that of the prompts."""
+    return DraftRules(
+        areas=settings.outages.areas,
+        zone=ZoneInfo(settings.outages.zone),
+        longest=timedelta(hours=settings.outages.longest_hours),
+        voice=lambda: load_texts(settings.prompts.texts).voice,
+    )
 
 
 def menu_of(settings: MenuSettings) -> Menu | None:

@@ -16,6 +16,7 @@ from pln_ivr import __version__
 from pln_ivr.app import App
 from pln_ivr.ari import Client, connect
 from pln_ivr.ari.client import Timing
+from pln_ivr.calls.announcing import keep_fallback_told
 from pln_ivr.config import Settings
 from pln_ivr.console.routes import Api
 from pln_ivr.console.server import serve
@@ -24,7 +25,7 @@ from pln_ivr.journal.tokens import Tokens
 from pln_ivr.metrics import Metrics
 from pln_ivr.recordings.workers import open_workers
 from pln_ivr.resources import of_this_process
-from pln_ivr.rules import archive_of
+from pln_ivr.rules import archive_of, menu_of, require_prompts
 
 log = structlog.get_logger("pln_ivr.service")
 
@@ -73,8 +74,9 @@ async def run(settings: Settings) -> None:
         app = App(settings, ari, journal, metrics, workers)
         app.own_resources = of_this_process(settings.recordings.folder)
         app.load_roster()
-        app.require_prompts()
+        require_prompts(menu_of(settings.menu), settings.prompts.folder)
         await app.restore_agents()
+        await app.bulletin.look()
         tokens = stack.enter_context(Tokens(settings.journal.url))
         console, api = settings.console, app.build_api(tokens)
         port = await stack.enter_async_context(
@@ -146,6 +148,8 @@ async def serve_until_stopped(
             services.create_task(app.guests.run(), name="guests"),
             services.create_task(app.floor.run(), name="floor"),
             services.create_task(app.upkeep.run(), name="upkeep"),
+            services.create_task(app.bulletin.watch(), name="bulletin"),
+            services.create_task(keep_fallback_told(app.bulletin, ari), name="fallback"),
             services.create_task(app.feed.watch(api.floor.queues), name="feed"),
         ]
         connection = services.create_task(ari.run(app), name="ari")

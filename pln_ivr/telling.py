@@ -16,6 +16,7 @@ from pln_ivr.journal import (
     AgentStateRow,
     CallRow,
     FlagRow,
+    HearingRow,
     IncidentRow,
     JournalWriter,
     OfferRow,
@@ -57,6 +58,11 @@ class Telling:
         self._journal.write(row)
         if row.outcome is not Result.REJECTED:  # a storm of them is nothing to look at live
             self._watch(row)
+
+    def hearing(self, row: HearingRow) -> None:
+        """A caller has heard a statement."""
+        self._journal.write(row)
+        self._metrics.statement_heard(row.stage, row.whole)
 
     def call_ended(self, call: Call) -> None:
         """A call has ended; its story has been told."""

@@ -186,7 +186,7 @@ class Phones:
         for which there must be no sound, or by SIP INFO. A phone that tells of its keys by
         "tones" knows no events; the tones are in its sound (keys.write_tones).
         """
-        words = {"hold_ms": _ms(hold), "caller": caller, **_keys(keys, by, pause)}
+        words = {"hold_ms": _ms(hold), "caller": caller, **keys_of(keys, by, pause)}
         more = ["-trace_rtt", "-rtt_freq", "1000"] if trace_rtt else []
         limit = ["-l", str(at_once or calls)]
         return self._run(
@@ -312,8 +312,8 @@ _INFO = """<send retrans="500"><![CDATA[
     ]]></send><recv response="200"/>"""
 
 
-def _keys(keys: str, by: KeysBy, pause: float) -> dict[str, str]:
-    """The words of caller.xml that say how its keys are offered and pressed."""
+def keys_of(keys: str = "", by: KeysBy = "rfc4733", pause: float = 1.0) -> dict[str, str]:
+    """The words of caller.xml that say how its keys are offered and pressed; see Phones.caller."""
     kind = _PLAYED_EVENTS if keys and by == "rfc4733" else _EVENTS
     lines = [f"a=rtpmap:{kind} telephone-event/8000", f"a=fmtp:{kind} 0-15"]
     offer = {"event_type": f" {kind}", "events": "".join(f"\n      {line}" for line in lines)}

@@ -38,6 +38,10 @@ HANDOVER_SECONDS = 0.5
 """How long a run that is being replaced may take to store its last rows."""
 
 
+GREETED = (Stage.ADMISSION, Stage.NOTICE, Stage.STATEMENT, Stage.MENU)
+"""Stages in which a prompt of the earlier run may still be playing."""
+
+
 @dataclass(frozen=True, slots=True)
 class Memory:
     """What the journal remembers of calls and offers that had not ended."""
@@ -77,9 +81,12 @@ class Adoption:
         prompts: Prompts,
         remember: Callable[[list[str]], Memory],
         on_phone_busy: Callable[[str, str], None],
+        announces: Callable[[], bool],
     ) -> None:
         """`remember` reads the journal, blocking; `on_phone_busy` is told of an agent's
-        extension and of a channel of the phone that is not ours."""
+        extension and of a channel of the phone that is not ours; `announces` tells whether
+        callers who wait may be hearing a statement."""
+        self._announces = announces
         self._ari = ari
         self._reception = reception
         self._desk = desk
@@ -167,7 +174,7 @@ class Adoption:
             return None
         if call.stage in (Stage.RINGING, Stage.DIALLING) and channel.id.startswith(OUT):
             call.stage = Stage.NOTICE  # picked up while nobody looked
-        if row is not None and call.stage in (Stage.ADMISSION, Stage.NOTICE, Stage.MENU):
+        if row is not None and (call.stage in GREETED or self._announces()):
             await self._prompts.hush(self._ari.channel(channel.id), row.incarnation)
         self._reception.adopt(call, channel, bridge)
         return None

@@ -56,6 +56,8 @@ class Call:
     answered_at: datetime | None = None
     notice_heard_at: datetime | None = None
     notice_version: str | None = None
+    statement: int | None = None
+    """The newest version of a statement that the caller has heard."""
     menu_at: datetime | None = None
     menu_path: str | None = None
     """The words of what was chosen, with slashes between them."""
@@ -165,6 +167,7 @@ class Call:
             answered_at=self.answered_at,
             notice_heard_at=self.notice_heard_at,
             notice_version=self.notice_version,
+            statement=self.statement,
             menu_at=self.menu_at,
             menu_path=self.menu_path,
             menu_end=self.menu_end,

@@ -1,8 +1,8 @@
 """The journey: one coroutine that takes a call through its stages.
 
-notice → menu → waiting → ringing an agent → talking. It reads like the caller's visit. If the
-caller hangs up, whatever is being awaited is cancelled there and then, and Gone is
-raised; reception ends the call in its one place.
+notice → statement → menu → waiting → ringing an agent → talking. It reads like the
+caller's visit. If the caller hangs up, whatever is being awaited is cancelled there and
+then, and Gone is raised; reception ends the call in its one place.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import structlog
 
 from pln_ivr.ari import Channel, Client, Hangup
 from pln_ivr.calls.admission import Seats
+from pln_ivr.calls.announcing import Announcing
 from pln_ivr.calls.call import Call
 from pln_ivr.calls.callout import Trunk, dial, why_gone
 from pln_ivr.calls.conversation import Conversation, HandOver, Means, Transfer
@@ -24,7 +25,7 @@ from pln_ivr.calls.partner import Partner, Partners
 from pln_ivr.calls.prompts import Prompts
 from pln_ivr.calls.room import Comfort, WaitingRoom
 from pln_ivr.calls.walk import MenuWalk
-from pln_ivr.errors import AriError, AriRefused, AriTimeout, AriUnavailable, Gone
+from pln_ivr.errors import AriError, AriRefused, AriTimeout, Gone
 from pln_ivr.outcomes import OfferResult, Outcome, Reason, Result, Stage, TalkEnd
 from pln_ivr.queues.desk import Desk, Place
 from pln_ivr.queues.lines import Line, Returning
@@ -41,9 +42,6 @@ JOIN_SECONDS = 3.0
 
 ONLY_SECONDS = 20.0
 """How long a caller who was sent to one agent waits for that one; then anybody will do."""
-
-RETRY_SECONDS = 0.5
-"""Until another attempt to greet a caller whom Asterisk could not be asked to answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +70,7 @@ class House:
     desk: Desk
     partners: Partners
     recorder: Recorder
+    announcing: Announcing
     menu: MenuWalk | None
     """None: callers join their line at once."""
     returning: Returning
@@ -123,7 +122,9 @@ class Journey:
                     return await self._call_out(start.offer)
                 if self._call.stage in (Stage.ADMISSION, Stage.NOTICE):
                     await self._greet()
-                if self._call.stage in (Stage.NOTICE, Stage.MENU):
+                if self._call.stage in (Stage.NOTICE, Stage.STATEMENT):
+                    await self._state()
+                if self._call.stage in (Stage.NOTICE, Stage.STATEMENT, Stage.MENU):
                     let_go = await self._choose()
                     if let_go:
                         return let_go
@@ -138,22 +139,15 @@ class Journey:
     # -- notice --------------------------------------------------------------------------
 
     async def _greet(self) -> None:
-        """Answer and play the notice; all over again if the connection was lost meanwhile.
+        """Answer and play the notice."""
+        await self._house.prompts.see_through(self._caller, self._answer_and_notify)
 
-        There is no deadline here: when the lease ends, the dialplan takes the caller.
-        """
-        while True:
-            try:
-                await self._answer()
-                self._enter(Stage.NOTICE)
-                if await self._house.prompts.play(self._caller, "notice"):
-                    self._call.notice_heard_at = datetime.now(UTC)
-                    self._call.notice_version = self._house.prompts.version("notice")
-                return
-            except (AriUnavailable, AriTimeout) as error:
-                log.warning("greeting_interrupted", error=str(error))
-            await asyncio.sleep(RETRY_SECONDS)
-            await self._house.ari.until_ready()
+    async def _answer_and_notify(self) -> None:
+        await self._answer()
+        self._enter(Stage.NOTICE)
+        if await self._house.prompts.play(self._caller, "notice"):
+            self._call.notice_heard_at = datetime.now(UTC)
+            self._call.notice_version = self._house.prompts.version("notice")
 
     async def _answer(self) -> None:
         seconds = self._house.room.greeting_seconds()
@@ -164,8 +158,17 @@ class Journey:
             )
             self._call.answered_at = datetime.now(UTC)
         else:
-            await self._house.prompts.hush(self._caller)
             await self._house.ari.lease(self._caller.id, seconds)
+
+    # -- statement -----------------------------------------------------------------------
+
+    async def _state(self) -> None:
+        """Have the caller hear what is live; nothing of it if nothing is."""
+        news = self._house.announcing.news(self._call, self._caller)
+        if not news.pending:
+            return
+        self._enter(Stage.STATEMENT)
+        await self._house.prompts.see_through(self._caller, news.tell)
 
     # -- menu ----------------------------------------------------------------------------
 
@@ -226,7 +229,12 @@ class Journey:
         joined = call.place_at or datetime.now(UTC)
         async with (
             house.desk.join(call.id, line, joined, goal.only) as place,
-            house.room.comfort(self._caller, line, lambda: house.desk.standing(call.id)) as comfort,
+            house.room.comfort(
+                self._caller,
+                line,
+                lambda: house.desk.standing(call.id),
+                house.announcing.news(call, self._caller),
+            ) as comfort,
         ):
             while True:
                 offer = await self._next_offer(place, deadline)

@@ -11,14 +11,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import re
-import shutil
-import subprocess
-import tempfile
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -26,6 +21,17 @@ from typing import Any
 from pln_ivr.calls.menu import PROMPTS as MENU_PROMPTS
 from pln_ivr.errors import PromptError
 from pln_ivr.queues.lines import ANNOUNCEMENTS
+from pln_ivr.speech import (
+    ALAW,
+    EFFECTS,
+    FORMATS,
+    SILENCE,
+    Voice,
+    duration_seconds,
+    recorded,
+    spoken,
+    write_atomically,
+)
 
 REQUIRED = (
     "notice",
@@ -42,30 +48,7 @@ REQUIRED = (
     *ANNOUNCEMENTS,
 )
 """What is said in any case; in another language than the first, only what has a text there."""
-STUDIO_FORMATS = ("wav", "flac", "alaw")
-BYTES_PER_SECOND = 8000
-SHORTEST_SECONDS = 0.4  # with the 0.2 s of silence at the ends: less holds no speech
-TOOL_SECONDS = 120.0
 MANIFEST = ".manifest.json"
-ALAW = ("-t", "raw", "-e", "a-law", "-b", "8", "-r", "8000", "-c", "1")
-PACKAGES = {"espeak-ng": "espeak-ng", "sox": "sox"}
-
-# Level first, so that the filters' overshoot cannot clip; the telephone's band; the
-# silence at both ends cut to 100 ms; the peak at -3 dB last, after all that moves it.
-_CUT = ("silence", "1", "0.02", "0.5%", "reverse")
-EFFECTS = (
-    *("gain", "-n", "-9", "highpass", "300", "lowpass", "3400", "rate", "-h", "8000"),
-    *("gain", "-n", "-3", *_CUT, *_CUT, "pad", "0.1", "0.1"),
-)
-
-
-@dataclass(frozen=True, slots=True)
-class Voice:
-    """How espeak-ng speaks."""
-
-    name: str = "id"
-    speed: int = 145  # words a minute
-    pitch: int = 42  # 0 to 99
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,9 +147,6 @@ def _texts(path: Path, data: Any, required: Iterable[str]) -> dict[str, str]:
 STATEMENT = "statement"
 """What Asterisk plays by itself after the notice; silence until there is a statement."""
 
-SILENCE = b"\xd5" * 160
-"""One packet's worth in A-law: Asterisk complains of an empty file."""
-
 
 def build_prompts(texts: Prompts, out: str | Path, studio: str | Path | None = None) -> BuildReport:
     """Make ``<out>/<name>.alaw`` for every prompt; those that have not changed are kept.
@@ -187,13 +167,15 @@ def build_prompts(texts: Prompts, out: str | Path, studio: str | Path | None = N
             target = out / f"{name}.alaw"
             if manifest.get(name) == [fingerprint, _digest(target)]:
                 continue
-            _build_one(texts, name, source, target)
+            where = f"{texts.path}: prompts.{name}"
+            made = recorded(source) if source else spoken(where, texts.texts[name], texts.voice)
+            write_atomically(target, made)
             built.append(name)
             manifest[name] = [fingerprint, _digest(target)]
-            _write_atomically(out / MANIFEST, json.dumps(manifest, indent=1).encode())
+            write_atomically(out / MANIFEST, json.dumps(manifest, indent=1).encode())
         statement = out / f"{STATEMENT}.alaw"
         if not texts.language and not statement.exists():
-            _write_atomically(statement, SILENCE)
+            write_atomically(statement, SILENCE)
         seconds = {name: duration_seconds(out / f"{name}.alaw") for name in texts.texts}
     except OSError as error:
         raise PromptError(
@@ -249,11 +231,6 @@ def is_built(folder: str | Path, name: str, language: str = "") -> bool:
     return False
 
 
-def duration_seconds(path: str | Path) -> float:
-    """How long a built prompt plays. Raises OSError when it is not there."""
-    return Path(path).stat().st_size / BYTES_PER_SECOND
-
-
 def _studio_files(texts: Prompts, studio: Path | None) -> tuple[dict[str, Path], tuple[str, ...]]:
     if studio is None:
         return {}, ()
@@ -268,7 +245,7 @@ def _studio_files(texts: Prompts, studio: Path | None) -> tuple[dict[str, Path],
     found: dict[str, Path] = {}
     ignored = []
     for file in files:
-        if file.stem not in texts.texts or file.suffix.lower()[1:] not in STUDIO_FORMATS:
+        if file.stem not in texts.texts or file.suffix.lower()[1:] not in FORMATS:
             ignored.append(file.name)
         elif file.stem in found:
             other = found[file.stem].name
@@ -276,70 +253,6 @@ def _studio_files(texts: Prompts, studio: Path | None) -> tuple[dict[str, Path],
         else:
             found[file.stem] = file
     return found, tuple(ignored)
-
-
-def _build_one(texts: Prompts, name: str, source: Path | None, target: Path) -> None:
-    """Write ``target`` from the studio's file or the voice, by a rename."""
-    with tempfile.TemporaryDirectory(prefix=".build-", dir=target.parent) as folder:
-        made = Path(folder) / "made.alaw"
-        if source is None:
-            spoken = Path(folder) / "spoken.wav"
-            voice = texts.voice
-            options = ["-v", voice.name, "-s", str(voice.speed), "-p", str(voice.pitch)]
-            # By standard input: a text that begins with a hyphen is no option.
-            _run(
-                f"{texts.path}: prompts.{name}",
-                ["espeak-ng", *options, "-b", "1", "--stdin", "-w", str(spoken)],
-                texts.texts[name],
-            )
-            _run(f"{texts.path}: prompts.{name}", _sox([str(spoken)], made))
-        else:
-            _run(f"{source}: not usable audio", _sox(_studio_input(source), made))
-        if not made.exists() or duration_seconds(made) < SHORTEST_SECONDS:
-            raise PromptError(
-                f"{source or texts.path}: prompts.{name}: no speech in it; "
-                + ("record it again" if source else "write a longer text")
-            )
-        made.chmod(0o644)  # Asterisk reads it as another user
-        made.replace(target)
-
-
-def _sox(source: list[str], made: Path) -> list[str]:
-    # -R: the same input gives the same bytes. Channels are mixed before anything else.
-    return ["sox", "-R", *source, *ALAW, str(made), "remix", "-", *EFFECTS]
-
-
-def _studio_input(source: Path) -> list[str]:
-    if source.suffix.lower() != ".alaw":
-        return ["-t", source.suffix.lower()[1:], str(source)]
-    # Any bytes are A-law; find at least the files that are plainly something else.
-    head = source.read_bytes()[:4096]
-    if head.startswith((b"RIFF", b"fLaC", b"OggS", b"ID3", b".snd", b"FORM")):
-        raise PromptError(f"{source}: not usable audio: not headerless A-law; give it its own name")
-    if not head or all(byte in b"\t\r\n" or 32 <= byte < 127 for byte in head):
-        raise PromptError(
-            f"{source}: not usable audio: {'a text' if head else 'the file is empty'}"
-        )
-    return [*ALAW, str(source)]
-
-
-def _run(what: str, command: list[str], text: str | None = None) -> None:
-    """Run a tool. Raises PromptError that begins with ``what`` and quotes the tool."""
-    tool = command[0]
-    if shutil.which(tool) is None:
-        raise PromptError(f"{tool} is not installed: apt install {PACKAGES[tool]}")
-    try:
-        done = subprocess.run(
-            command, input=text, capture_output=True, text=True, timeout=TOOL_SECONDS, check=False
-        )
-    except subprocess.TimeoutExpired:
-        raise PromptError(f"{what}: {tool} did not end in {TOOL_SECONDS:.0f} s") from None
-    if done.returncode != 0:
-        lines = [line for line in done.stderr.splitlines() if line.strip()]
-        detail = lines[-1].strip() if lines else f"{tool} ended with {done.returncode}"
-        if "no handler for" in detail:
-            detail += "; apt install libsox-fmt-base"
-        raise PromptError(f"{what}: {detail}")
 
 
 def _fingerprint(texts: Prompts, name: str, source: Path | None) -> str:
@@ -367,14 +280,3 @@ def _read_manifest(path: Path) -> dict[str, Any]:
     except (FileNotFoundError, ValueError):
         return {}
     return data if isinstance(data, dict) else {}
-
-
-def _write_atomically(path: Path, content: bytes) -> None:
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
-    try:
-        temporary.write_bytes(content)
-        temporary.replace(path)
-    except BaseException:
-        with suppress(OSError):
-            temporary.unlink()
-        raise

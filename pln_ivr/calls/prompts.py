@@ -2,33 +2,37 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import structlog
 
 from pln_ivr.ari import Channel, Client
-from pln_ivr.calls.prompt_files import duration_seconds
-from pln_ivr.errors import AriError, AriRefused, AriTimeout
+from pln_ivr.errors import AriError, AriRefused, AriTimeout, AriUnavailable
+from pln_ivr.speech import duration_seconds
 
 log = structlog.get_logger("pln_ivr.prompts")
+
+RETRY_SECONDS = 0.5
+"""Until another attempt to say what Asterisk could not be asked to."""
 
 VERSION_DIGITS = 12
 UNKNOWN_LENGTH_SECONDS = 30.0
 """Taken for a prompt whose file this program cannot read."""
 
 
-BARGED_IN = tuple(f"barge-in-{number}" for number in range(4))
-"""Stand for the names of prompts that a key cuts short, in turn: the same one may be begun again
-before the end of the one before has been told."""
+IN_TURN = tuple(f"in-turn-{number}" for number in range(4))
+"""Stand for the names of prompts, one after the other, where the same one may be begun again
+before the end of the one before has been told, and where there is no end of names."""
 
-_WHILE_GREETED = ("notice", "please-wait", *BARGED_IN)
+_WHILE_GREETED = ("notice", "please-wait", *IN_TURN)
 
 
 def _playback(name: str, run: str, channel_id: str) -> str:
     """Its id, which a later run can tell: a prompt is played once to a channel by a run, but for
-    those that a key cuts short."""
+    those that are played in turn."""
     return f"{name}-{run}-{channel_id}"
 
 
@@ -47,15 +51,18 @@ class Prompts:
         self._versions: dict[str, tuple[tuple[int, int], str]] = {}
         """When the file was written and its length, and the version that it had then."""
 
-    async def play(self, channel: Channel, name: str, barge_in: bool = False) -> bool:
+    async def play(
+        self, channel: Channel, name: str, *, barge_in: bool = False, in_turn: bool = False
+    ) -> bool:
         """Play a prompt to its end, in the channel's language if there is such a recording; true
         if Asterisk says that it was played whole.
 
-        `barge_in`: a key ends it, and is left to be taken. A prompt that fails or never ends is
-        counted and the call goes on without it. Cancelling stops the prompt. Raises Gone;
-        AriUnavailable if Asterisk is away.
+        `barge_in`: a key ends it, and is left to be taken. `in_turn`: see IN_TURN. A prompt
+        that fails or never ends is counted and the call goes on without it. Cancelling stops
+        the prompt. Raises Gone; AriUnavailable if Asterisk is away.
         """
-        known_as = BARGED_IN[channel.playbacks % len(BARGED_IN)] if barge_in else name
+        turn = IN_TURN[channel.playbacks % len(IN_TURN)]
+        known_as = turn if barge_in or in_turn else name
         playback_id = _playback(known_as, self._run, channel.id)
         channel.expect_playback(playback_id)
         file = self._file(name, channel.language)
@@ -74,6 +81,23 @@ class Prompts:
         if state != "done" and not pressed:
             self._on_failed(name)
         return state == "done"
+
+    async def see_through(self, channel: Channel, say: Callable[[], Awaitable[object]]) -> None:
+        """Do what is to be said to a caller whom no agent has yet; after a lost connection stop
+        what plays and do it all again. There is no deadline: when the lease ends, the dialplan
+        takes the caller. Raises Gone, AriRefused. Safe to cancel."""
+        again = False
+        while True:
+            try:
+                if again:
+                    await self.hush(channel)
+                await say()
+                return
+            except (AriUnavailable, AriTimeout) as error:
+                log.warning("greeting_interrupted", error=str(error))
+            again = True
+            await asyncio.sleep(RETRY_SECONDS)
+            await self._ari.until_ready()
 
     async def hush(self, channel: Channel, run: str = "") -> None:
         """Stop what this run of the program, or `run`, may still be playing. Raises AriError."""

@@ -15,6 +15,7 @@ from typing import Any
 import structlog
 
 from pln_ivr.ari import Channel, Client
+from pln_ivr.calls.announcing import News
 from pln_ivr.calls.prompts import Prompts
 from pln_ivr.errors import AriError, Gone
 from pln_ivr.queues.lines import Line, Promise, Standing
@@ -58,14 +59,14 @@ class WaitingRoom:
 
     @asynccontextmanager
     async def comfort(
-        self, caller: Channel, line: Line, standing: Callable[[], Standing | None]
+        self, caller: Channel, line: Line, standing: Callable[[], Standing | None], news: News
     ) -> AsyncIterator[Comfort]:
-        """Tell the caller to wait, then music, and now and then where in the line they are,
-        in the background of the body.
+        """Tell the caller to wait, then music, and now and then where in the line they are, and
+        at once what there is news of, in the background of the body.
 
         Who is in the room already, from before a restart, was told to wait.
         """
-        comfort = Comfort(self, self._prompts, caller, line, standing)
+        comfort = Comfort(self, self._prompts, caller, line, standing, news)
         if self.holds(caller, line.name):
             self._members.add(caller)
         comfort.start()
@@ -127,8 +128,10 @@ class Comfort:
         caller: Channel,
         line: Line,
         standing: Callable[[], Standing | None],
+        news: News,
     ) -> None:
         self._room = room
+        self._news = news
         self._prompts = prompts
         self._caller = caller
         self._line = line
@@ -162,6 +165,9 @@ class Comfort:
                     renew_at = time.monotonic() + RENEW_SECONDS
                 if not self._room.holds(self._caller, self._line.name):
                     await self._room.enter(self._caller, self._line.name)
+                if await self._news.tell():
+                    renew_at = 0.0  # the lease was made to last for that
+                    continue
                 await self._announce()
                 pause = renew_at - time.monotonic()
                 if self._line.announce_seconds:
@@ -170,8 +176,10 @@ class Comfort:
                 if self._caller.gone:
                     return
                 log.warning("caller_not_in_room", error=str(error))
-                pause, renew_at = RETRY_SECONDS, 0.0
-            await asyncio.sleep(max(pause, 0.0))
+                renew_at = 0.0
+                await asyncio.sleep(RETRY_SECONDS)
+            else:
+                await self._news.wait(max(pause, 0.0))
             await self._room.until_ready()
 
     async def _announce(self) -> None:

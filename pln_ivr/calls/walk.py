@@ -2,25 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Awaitable, Callable, Iterable
-
-import structlog
+from collections.abc import Callable, Iterable
 
 from pln_ivr.ari import Channel, Client
 from pln_ivr.calls.call import Call
 from pln_ivr.calls.menu import Leave, Listen, Menu, begin, follow
 from pln_ivr.calls.prompts import Prompts
-from pln_ivr.errors import AriTimeout, AriUnavailable
 from pln_ivr.outcomes import MenuEnd
-
-log = structlog.get_logger("pln_ivr.menu")
 
 MARGIN_SECONDS = 15.0
 """Of the lease, past what is said and the time to press a key: what requests may take."""
-
-RETRY_SECONDS = 0.5
-"""Until another attempt to say what could not be said for want of a connection."""
 
 
 class MenuWalk:
@@ -58,14 +49,14 @@ class MenuWalk:
             if path[-1] == MenuEnd.INVALID:
                 caller.party.forget_keys()  # what was pressed with it was no choice either
         call.menu_end, caller_hears = step.end, step.words
-        await self._connected(lambda: self._say(caller, caller_hears, 0.0), caller)
+        await self._prompts.see_through(caller, lambda: self._say(caller, caller_hears, 0.0))
         caller.party.forget_keys()
         return step
 
     async def _ask(self, caller: Channel, words: tuple[str, ...]) -> str | None:
         """The key that was pressed, None if there was none in time."""
         seconds = self._menu.no_input_seconds
-        await self._connected(lambda: self._say(caller, words, seconds), caller)
+        await self._prompts.see_through(caller, lambda: self._say(caller, words, seconds))
         return await caller.next_key_within(seconds)
 
     async def _say(self, caller: Channel, words: Iterable[str], listening: float) -> None:
@@ -78,18 +69,3 @@ class MenuWalk:
             if caller.party.pressed:
                 return
             await self._prompts.play(caller, word, barge_in=True)
-
-    async def _connected(self, say: Callable[[], Awaitable[None]], caller: Channel) -> None:
-        """As the greeting does, there is no deadline: the lease is the limit."""
-        again = False
-        while True:
-            try:
-                if again:
-                    await self._prompts.hush(caller)
-                await say()
-                return
-            except (AriUnavailable, AriTimeout) as error:
-                log.warning("menu_interrupted", error=str(error))
-            again = True
-            await asyncio.sleep(RETRY_SECONDS)
-            await self._ari.until_ready()

@@ -15,6 +15,7 @@ from msgspec import json
 from pln_ivr.console.api_agents import AGENT_ROUTES
 from pln_ivr.console.api_floor import FLOOR_ROUTES
 from pln_ivr.console.api_incidents import INCIDENT_ROUTES
+from pln_ivr.console.api_statements import STATEMENT_ROUTES
 from pln_ivr.console.auth import FAILURE_SECONDS, Denial, Denied, Guard, May, Principal
 from pln_ivr.console.events import Snapshot
 from pln_ivr.console.feed import FeedFull
@@ -69,6 +70,7 @@ ROUTES: tuple[Route[Any], ...] = (
     *AGENT_ROUTES,
     *FLOOR_ROUTES,
     *INCIDENT_ROUTES,
+    *STATEMENT_ROUTES,
     Route("GET", "/events", May.SUPERVISORS, Nothing, events, "", "text/event-stream"),
     Route("GET", "/openapi.json", May.ANYBODY, Nothing, openapi, {}),
 )

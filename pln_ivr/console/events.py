@@ -13,6 +13,7 @@ from pln_ivr.console.views import (
     FlagView,
     IncidentView,
     QueueView,
+    StatementView,
     WaitingView,
 )
 from pln_ivr.journal import (
@@ -24,6 +25,7 @@ from pln_ivr.journal import (
     Row,
     SupervisionRow,
 )
+from pln_ivr.journal.statements import StatementRow
 from pln_ivr.outcomes import OfferResult, Reason, Result, Stage, Supervision, TalkEnd
 
 
@@ -95,6 +97,17 @@ class SupervisionChange(Struct, frozen=True, kw_only=True):
     flag_id: str | None
 
 
+class LiveStatements(Struct, frozen=True, kw_only=True):
+    """What callers hear about outages from now on is something else."""
+
+    statements: list[StatementView]
+
+    @classmethod
+    def of(cls, rows: list[StatementRow]) -> LiveStatements:
+        """The journal's rows, as the feed tells of them."""
+        return cls(statements=[StatementView.of(row) for row in rows])
+
+
 SNAPSHOT = "snapshot"
 EVENTS: Mapping[str, type[Struct]] = {
     SNAPSHOT: Snapshot,
@@ -105,6 +118,7 @@ EVENTS: Mapping[str, type[Struct]] = {
     "flag": FlagView,
     "supervision": SupervisionChange,
     "incident": IncidentView,
+    "statements": LiveStatements,
 }
 """What each kind of event carries."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from pln_ivr.console.views import (
     AgentView,
@@ -10,9 +10,10 @@ from pln_ivr.console.views import (
     FlagView,
     IncidentView,
     QueueView,
+    StatementView,
     WaitingView,
 )
-from pln_ivr.outcomes import IncidentKind, Review, Supervision
+from pln_ivr.outcomes import IncidentKind, Review, StatementStatus, Supervision
 
 CALL_ID = "019ac0de-7a11-7000-8000-000000000123"
 OFFER_ID = "019ac0de-8c22-7000-8000-000000000456"
@@ -63,6 +64,22 @@ CONVERSATION = ConversationView(
     supervisors=[("201", Supervision.WHISPER)],
 )
 FLAG = FlagView(flag_id=FLAG_ID, call_id=CALL_ID, agent="101", raised_at=TIME)
+STATEMENT = StatementView(
+    version=7,
+    status=StatementStatus.LIVE,
+    text="Pengumuman dari PLN. Saat ini terjadi gangguan listrik di Bandung dan Garut. …",
+    areas=("Bandung", "Garut"),
+    cause="gangguan transmisi",
+    restoration_at=TIME + timedelta(hours=3),
+    expires_at=TIME + timedelta(hours=4),
+    recorded=False,
+    drafted_by="rina",
+    drafted_at=TIME,
+    approved_by="budi",
+    approved_at=TIME,
+    live_by="budi",
+    live_at=TIME,
+)
 INCIDENT = IncidentView(
     incident_id=INCIDENT_ID,
     kind=IncidentKind.MISSED_THIRD_RING,

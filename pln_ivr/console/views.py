@@ -12,7 +12,8 @@ from typing import Annotated, Protocol
 from msgspec import Meta, Struct, convert
 
 from pln_ivr.journal import FlagRow, IncidentRow
-from pln_ivr.outcomes import FlagResult, IncidentKind, Review, Supervision
+from pln_ivr.journal.statements import StatementRow
+from pln_ivr.outcomes import FlagResult, IncidentKind, Review, StatementStatus, Supervision
 
 Share = Annotated[float, Meta(ge=0, le=1)]
 Masked = Annotated[str, Meta(description="Only the last three digits of the number.")]
@@ -107,6 +108,37 @@ class FlagView(Struct, frozen=True, kw_only=True):
         return convert(row, cls, from_attributes=True)
 
 
+class StatementView(Struct, frozen=True, kw_only=True):
+    """One version of a statement on an outage: management's word, as callers hear it."""
+
+    version: int
+    status: StatementStatus
+    text: Annotated[str, Meta(description="The words that callers hear.")]
+    areas: Annotated[tuple[str, ...], Meta(description="None: everywhere.")]
+    cause: str
+    restoration_at: Annotated[
+        datetime | None, Meta(description="When power is expected back; null: nobody can say.")
+    ]
+    expires_at: Annotated[datetime, Meta(description="Nobody hears it from then on.")]
+    recorded: Annotated[bool, Meta(description="Spoken by a person.")]
+    drafted_by: str
+    drafted_at: datetime
+    approved_by: str | None = None
+    approved_at: datetime | None = None
+    live_by: str | None = None
+    live_at: datetime | None = None
+    renewed_by: str | None = None
+    renewed_at: datetime | None = None
+    ended_by: str | None = None
+    ended_at: datetime | None = None
+    note: str | None = None
+
+    @classmethod
+    def of(cls, row: StatementRow) -> StatementView:
+        """The journal's row, as the API shows it."""
+        return convert(row, cls, from_attributes=True)
+
+
 class IncidentView(Struct, frozen=True, kw_only=True):
     """One conduct incident: evidence for a person to review, never a verdict."""
 
@@ -145,6 +177,18 @@ class IncidentFilters(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     limit: Annotated[
         int, Meta(ge=1, le=MOST_INCIDENTS, description="At most so many, the newest.")
     ] = 100
+
+
+class StatementDraft(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What callers are to be told about an outage."""
+
+    cause: Annotated[str, Meta(description="Why, in a few words that can be spoken.")]
+    expires_at: Annotated[datetime, Meta(tz=True, description="Nobody hears it from then on.")]
+    areas: Annotated[list[str], Meta(max_length=20, description="Where; none: everywhere.")] = []
+    restoration_at: (
+        Annotated[datetime, Meta(tz=True, description="When power is expected back.")] | None
+    ) = None
+    text: Annotated[str, Meta(description="The words, instead of those made of the rest.")] = ""
 
 
 class Floor(Protocol):
@@ -225,3 +269,33 @@ class Evidence(Protocol):
     ) -> IncidentView:
         """A person's verdict, now; the incident as it is then. Raises OrderRefused if there is
         none, and unless `again` if it was reviewed before."""
+
+
+class Statements(Protocol):
+    """The journal's statements on outages. Everything raises JournalError; each step of one also
+    OrderRefused, if there is none or it does not stand where that can be done. `by` is the name of
+    the token of who does it."""
+
+    async def live(self) -> list[StatementView]:
+        """What callers hear now, the oldest first."""
+
+    async def last(self, limit: int) -> list[StatementView]:
+        """The newest versions, the newest first."""
+
+    async def one(self, version: int) -> StatementView:
+        """One version. Raises OrderRefused if there is none."""
+
+    async def draft(self, wanted: StatementDraft, by: str) -> StatementView:
+        """Write and speak it. Raises Unfit for what makes no sense."""
+
+    async def approve(self, version: int, by: str) -> StatementView:
+        """Somebody else than the drafter stands for it."""
+
+    async def publish(self, version: int, by: str) -> StatementView:
+        """Callers hear it from now on."""
+
+    async def renew(self, version: int, until: datetime, by: str) -> StatementView:
+        """They hear it until then. Raises Unfit."""
+
+    async def withdraw(self, version: int, note: str, by: str) -> StatementView:
+        """They hear it no more."""

@@ -57,6 +57,7 @@ class CallRow:
     outcome: Result | None = None  # None while the call is up
     reason: Reason | None = None
     cause: int | None = None  # Q.850
+    statement: int | None = None  # the newest version of a statement that the caller has heard
     fallback: bool = False  # Asterisk had it at its end, because this program was away
     direction: Direction = Direction.INBOUND
     regarding: str | None = None  # of an outbound call: the call that it follows up
@@ -64,6 +65,24 @@ class CallRow:
     @property
     def row_id(self) -> str:
         return self.call_id
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HearingRow:
+    """One caller who heard one version of a statement."""
+
+    hearing_id: str
+    sequence: int
+    node: str
+    call_id: str
+    version: int
+    stage: Stage  # where in the visit
+    began_at: datetime
+    whole: bool  # to its last word
+
+    @property
+    def row_id(self) -> str:
+        return self.hearing_id
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -236,6 +255,7 @@ class RecordingRow:
 
 Row = (
     CallRow
+    | HearingRow
     | OfferRow
     | AgentStateRow
     | IncidentRow

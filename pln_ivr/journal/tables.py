@@ -17,6 +17,7 @@ from pln_ivr.journal.records import (
     AgentStateRow,
     CallRow,
     FlagRow,
+    HearingRow,
     IncidentRow,
     MarkRow,
     OfferRow,
@@ -49,6 +50,7 @@ metadata = sa.MetaData()
 # Partial indices: what is open is a few rows among millions.
 _OPEN_CALL, _OPEN_OFFER = sa.text("outcome IS NULL"), sa.text("result IS NULL")
 _OPEN_FLAG, _OPEN_SUPERVISION = sa.text("result IS NULL"), sa.text("ended_at IS NULL")
+_LIVE = sa.text("status = 'live'")
 _QUEUED, _VALID = sa.text("queued_at IS NOT NULL"), sa.text("revoked_at IS NULL")
 
 calls = sa.Table(
@@ -82,6 +84,7 @@ calls = sa.Table(
     sa.Column("outcome", sa.Text),
     sa.Column("reason", sa.Text),
     sa.Column("cause", sa.Integer),
+    sa.Column("statement", sa.BigInteger),
     sa.Column("fallback", sa.Boolean, nullable=False, server_default=sa.false()),
     sa.Column("direction", sa.Text, nullable=False, server_default="inbound"),
     sa.Column("regarding", sa.Text),
@@ -89,6 +92,47 @@ calls = sa.Table(
     sa.Index("calls_channel_id", "channel_id"),
     sa.Index("calls_open", "node", sqlite_where=_OPEN_CALL, postgresql_where=_OPEN_CALL),
     sa.Index("calls_queued_at", "queued_at", sqlite_where=_QUEUED, postgresql_where=_QUEUED),
+)
+
+statements = sa.Table(
+    "statements",
+    metadata,
+    sa.Column("version", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("status", sa.Text, nullable=False),
+    sa.Column("areas", sa.Text, nullable=False),
+    sa.Column("cause", sa.Text, nullable=False),
+    sa.Column("restoration_at", UtcDateTime),
+    sa.Column("expires_at", UtcDateTime, nullable=False),
+    sa.Column("text", sa.Text, nullable=False),
+    sa.Column("audio", sa.LargeBinary, nullable=False),
+    sa.Column("recorded", sa.Boolean, nullable=False),
+    sa.Column("drafted_by", sa.Text, nullable=False),
+    sa.Column("drafted_at", UtcDateTime, nullable=False),
+    sa.Column("approved_by", sa.Text),
+    sa.Column("approved_at", UtcDateTime),
+    sa.Column("live_by", sa.Text),
+    sa.Column("live_at", UtcDateTime),
+    sa.Column("renewed_by", sa.Text),
+    sa.Column("renewed_at", UtcDateTime),
+    sa.Column("ended_by", sa.Text),
+    sa.Column("ended_at", UtcDateTime),
+    sa.Column("note", sa.Text),
+    sa.Index("statements_live", "version", sqlite_where=_LIVE, postgresql_where=_LIVE),
+)
+
+hearings = sa.Table(
+    "hearings",
+    metadata,
+    sa.Column("hearing_id", sa.Text, primary_key=True),
+    sa.Column("sequence", sa.BigInteger, nullable=False),
+    sa.Column("node", sa.Text, nullable=False),
+    sa.Column("call_id", sa.Text, nullable=False),
+    sa.Column("version", sa.BigInteger, nullable=False),
+    sa.Column("stage", sa.Text, nullable=False),
+    sa.Column("began_at", UtcDateTime, nullable=False),
+    sa.Column("whole", sa.Boolean, nullable=False),
+    sa.Index("hearings_version", "version"),
+    sa.Index("hearings_call_id", "call_id"),
 )
 
 offers = sa.Table(
@@ -261,6 +305,7 @@ tokens = sa.Table(
 
 TABLES: dict[type[Row], sa.Table] = {
     CallRow: calls,
+    HearingRow: hearings,
     OfferRow: offers,
     AgentStateRow: agent_states,
     IncidentRow: incidents,
@@ -269,7 +314,8 @@ TABLES: dict[type[Row], sa.Table] = {
     RecordingRow: recordings,
     MarkRow: marks,
 }
-"""What the writer writes. Tokens are no rows of it: `tokens` writes them itself."""
+"""What the writer writes. Tokens and statements are no rows of it: `tokens` and `statements` write
+them themselves."""
 
 
 def values_of(row: Row) -> dict[str, Any]:

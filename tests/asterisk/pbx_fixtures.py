@@ -16,8 +16,8 @@ import pytest
 from native.pbx import Pbx, PbxSettings
 from native.root import Install, LauncherError, find_asterisk
 from native.tones import write_tone
-from pln_ivr.calls.prompt_files import SILENCE
 from pln_ivr.queues.lines import ANNOUNCEMENTS
+from pln_ivr.speech import SILENCE
 
 CACHE = Path(__file__).resolve().parents[2] / ".cache"
 PROMPT_SECONDS = 1.0

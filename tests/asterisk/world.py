@@ -81,7 +81,7 @@ class World:
             "RECORDINGS__SPOOL": str(self.pbx.monitor_dir),
             "RECORDINGS__FOLDER": str(self.archive),
             "JOURNAL__URL": self.journal_url,
-            "PROMPTS__FOLDER": str(self._prompts),
+            "PROMPTS__FOLDER": str(self.pbx.sounds_dir / "id" / "pln"),
             "MENU__ENTRY": "",  # tests of the menu switch it on
             "AGENTS__QUALIFY_SECONDS": "0",  # SIPp takes an OPTIONS for a call
             "FALLBACK__CALLS": str(self.pbx.calls_file),

@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from native.pbx import free_media_port, free_port
+from native.phones import keys_of
 from native.root import LauncherError
 
 MOST_AT_ONCE = 200_000
@@ -73,7 +74,7 @@ def deaf_port() -> Iterator[int]:
 def fill(scenario: Path, **words: str) -> str:
     """The scenario's text with its @words@ filled in."""
     text = scenario.read_text().replace("     @words@ are filled in by phones.py.", "")
-    for word, value in words.items():
+    for word, value in {**keys_of(), **words}.items():
         text = text.replace(f"@{word}@", value)
     return text
 

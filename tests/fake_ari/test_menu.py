@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from pln_ivr.calls.prompts import BARGED_IN
+from pln_ivr.calls.prompts import IN_TURN
 from pln_ivr.config import Queues
 from pln_ivr.menu_config import Menu, MenuKey, MenuPage
 from pln_ivr.outcomes import MenuEnd, Reason, Result, Stage
@@ -255,7 +255,7 @@ async def test_a_prompt_that_cannot_be_played_is_counted_and_the_menu_goes_on(
     async with world(tmp_path, menu=menu()) as w:
 
         def fail(asked: Asked) -> None:
-            if "/play/barge-in" in asked.path:
+            if "/play/in-turn" in asked.path:
                 w.fake.end_prompt(CALLER, "failed")
 
         w.fake.carried_out = fail
@@ -286,7 +286,7 @@ async def test_a_connection_lost_while_the_menu_is_asked_for(tmp_path: Path) -> 
 
         def cut_off(asked: Asked) -> None:
             nonlocal cut
-            if "/play/barge-in" in asked.path and not cut:
+            if "/play/in-turn" in asked.path and not cut:
                 cut = True
                 w.fake.cut()
 
@@ -314,14 +314,14 @@ async def test_a_caller_in_the_menu_of_a_run_that_died_hears_it_from_the_beginni
     store(tmp_path, before)
 
     def in_menu(w: World) -> None:
-        caller(w.fake).playing = f"{BARGED_IN[1]}-earlier-run-{CALLER}"
+        caller(w.fake).playing = f"{IN_TURN[1]}-earlier-run-{CALLER}"
         w.fake.prompts_end = False
 
     async with world(tmp_path, menu=menu(), before=in_menu) as w:
         await eventually(lambda: said(w), "the menu")
         assert said(w) == ["menu-utama"]
         requests = [str(asked) for asked in w.fake.requests]
-        stopped = requests.index(f"DELETE playbacks/{BARGED_IN[1]}-earlier-run-{CALLER}")
+        stopped = requests.index(f"DELETE playbacks/{IN_TURN[1]}-earlier-run-{CALLER}")
         begun = next(n for n, text in enumerate(requests) if "/play/" in text)
         assert stopped < begun
         w.fake.prompts_end = True

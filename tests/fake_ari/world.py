@@ -286,6 +286,7 @@ async def world(
             world = World(fake, client, settings, metrics)
             world.app.load_roster()
             world.agents_ready()
+            await world.app.bulletin.look()
             before(world)
             parts = (
                 world.app.recorder.run(),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from aiohttp import web
@@ -22,6 +23,8 @@ from pln_ivr.console.views import (
     IncidentFilters,
     IncidentView,
     QueueView,
+    StatementDraft,
+    StatementView,
     WaitingView,
 )
 from pln_ivr.journal.tokens import Role
@@ -62,7 +65,7 @@ class House:
 
     @property
     def api(self) -> Api:
-        return Api(self, self, self.feed, self.find, self.denied.append, "0.1.0")
+        return Api(self, self, self, self.feed, self.find, self.denied.append, "0.1.0")
 
     async def find(self, token: str) -> Principal | None:
         self.looked_up.append(token)
@@ -136,6 +139,40 @@ class House:
 
     async def end_supervision(self, supervisor: str, ordered_by: str) -> None:
         self._note("end_supervision", supervisor, ordered_by)
+
+    # -- Statements ------------------------------------------------------------------------
+
+    async def live(self) -> list[StatementView]:
+        self._note("live")
+        return [examples.STATEMENT]
+
+    async def last(self, limit: int) -> list[StatementView]:
+        self._note("last", limit)
+        return [examples.STATEMENT]
+
+    async def one(self, version: int) -> StatementView:
+        self._note("one", version)
+        return examples.STATEMENT
+
+    async def draft(self, wanted: StatementDraft, by: str) -> StatementView:
+        self._note("draft", wanted, by)
+        return examples.STATEMENT
+
+    async def approve(self, version: int, by: str) -> StatementView:
+        self._note("approve", version, by)
+        return examples.STATEMENT
+
+    async def publish(self, version: int, by: str) -> StatementView:
+        self._note("publish", version, by)
+        return examples.STATEMENT
+
+    async def renew(self, version: int, until: datetime, by: str) -> StatementView:
+        self._note("renew", version, until, by)
+        return examples.STATEMENT
+
+    async def withdraw(self, version: int, note: str, by: str) -> StatementView:
+        self._note("withdraw", version, note, by)
+        return examples.STATEMENT
 
     # -- Evidence ------------------------------------------------------------------------
 

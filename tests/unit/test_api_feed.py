@@ -379,5 +379,6 @@ async def test_rows_and_reviews_are_told() -> None:
 
 
 def test_every_kind_of_event_can_come_and_a_mark_is_none() -> None:
-    assert {kind for _, kind in ROWS} | {"snapshot", "queue"} == set(EVENTS)
+    by_others = {"snapshot", "queue", "statements"}
+    assert {kind for _, kind in ROWS} | by_others == set(EVENTS)
     assert event_of(MarkRow(mark="cdr", sequence=1, position="7")) is None

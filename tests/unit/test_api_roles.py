@@ -18,6 +18,7 @@ WATCHERS = {"supervisors", "operators"}
 OPERATORS = {"operators"}
 
 OWN, OTHER, OWN_SUPERVISOR = "101", "102", "201"
+DRAFT = {"cause": "gangguan", "expires_at": "2026-11-26T12:00:00+07:00"}
 TRANSFER = {"target_kind": "queue", "target": "tagihan"}
 
 MAY: list[tuple[str, str, Any, set[str]]] = [
@@ -66,6 +67,14 @@ MAY: list[tuple[str, str, Any, set[str]]] = [
     ("GET", "/incidents", None, WATCHERS),
     ("GET", "/incidents/i-1", None, WATCHERS),
     ("POST", "/incidents/i-1/review", {"review": "upheld"}, WATCHERS),
+    ("GET", "/statements/live", None, ALL),
+    ("GET", "/statements", None, WATCHERS),
+    ("GET", "/statements/7", None, WATCHERS),
+    ("POST", "/statements", DRAFT, WATCHERS),
+    ("POST", "/statements/7/approval", {}, WATCHERS),
+    ("POST", "/statements/7/publication", None, WATCHERS),
+    ("POST", "/statements/7/renewal", {"until": "2026-11-26T12:00:00+07:00"}, WATCHERS),
+    ("POST", "/statements/7/withdrawal", {"note": "menyala"}, WATCHERS),
     ("GET", "/events", None, WATCHERS),
     ("GET", "/openapi.json", None, ALL),
 ]
@@ -130,6 +139,7 @@ _NAMES = {
     "c-1": "{call_id}",
     "f-1": "{flag_id}",
     "i-1": "{incident_id}",
+    "7": "{version}",
 }
 
 

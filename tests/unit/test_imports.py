@@ -10,36 +10,43 @@ import pytest
 
 PACKAGE = Path(__file__).resolve().parents[2] / "pln_ivr"
 
-CALLS = {"errors", "outcomes", "ari", "journal", "queues", "recordings", "calls"}
+CALLS = {"errors", "outcomes", "ari", "journal", "queues", "recordings", "outages", "calls"}
 ALLOWED: dict[str, set[str]] = {
     "errors": set(),
     "outcomes": set(),
     "sections": set(),
     "menu_config": {"sections"},
     "information_config": {"sections"},
-    "config": {"errors", "menu_config", "information_config", "sections"},
-    "rules": CALLS | {"config", "menu_config", "information_config"},
+    "outages_config": {"sections"},
+    "config": {"errors", "menu_config", "information_config", "outages_config", "sections"},
+    "rules": CALLS | {"config", "menu_config", "information_config", "speech", "wording"},
     "logs": {"config"},
     "metrics": {"outcomes"},
+    "speech": {"errors"},
+    "wording": set(),
     "ari": {"errors"},
     "journal": {"errors", "outcomes"},
     "queues": {"errors", "outcomes", "ari", "journal"},
     "recordings": {"errors", "outcomes", "ari", "journal"},
-    "calls": CALLS,
+    "outages": {"errors", "outcomes", "ari", "journal", "speech", "wording"},
+    "calls": CALLS | {"speech"},
     "console": {"errors", "outcomes", "journal"},
     "resources": set(),
     "checks": CALLS | {"config", "resources", "rules"},
     "telling": CALLS | {"metrics"},
     "board": CALLS | {"config", "console"},
+    "statements": {"console", "errors", "journal", "outages"},
     "figures": CALLS | {"metrics", "resources"},
     "app": CALLS
-    | {"config", "console", "metrics", "resources", "figures", "telling", "board", "rules", ""},
+    | {"config", "console", "metrics", "resources", "figures", "telling", "board", "rules"}
+    | {"statements", ""},
     "service": {
-        *("app", "ari", "config", "console", "journal", "metrics", "recordings", "resources"),
-        *("rules", ""),
+        *("app", "ari", "calls", "config", "console", "journal", "metrics", "recordings"),
+        *("resources", "rules", ""),
     },
     "orders": {"config", "errors"},
-    "commands": {"config", "errors", "outcomes", "journal", "queues", "recordings"},
+    "commands": {"config", "errors", "outcomes", "journal", "queues", "recordings"}
+    | {"outages", "rules"},
     "cli": CALLS | {"commands", "config", "logs", "service", "orders", "checks", "rules", ""},
     "__main__": {"cli"},
     "__init__": set(),

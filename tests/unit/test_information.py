@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pln_ivr.calls.hours import ENGLISH, INDONESIAN, Day, number, spoken_week
 from pln_ivr.calls.prompt_files import Prompts, build_prompts, load_texts, outdated_prompts
 from pln_ivr.config import load
 from pln_ivr.errors import ConfigError, PromptError
 from pln_ivr.rules import texts_of
+from pln_ivr.wording import ENGLISH, INDONESIAN, Day, number, spoken_week
 
 TEXTS = Path(__file__).parents[2] / "asterisk-conf" / "prompts" / "id.toml"
 OFFICE: list[Day] = [*[(480, 960)] * 5, (480, 720), None]

@@ -15,11 +15,11 @@ from pln_ivr.calls import prompt_files
 from pln_ivr.calls.prompt_files import (
     Prompts,
     build_prompts,
-    duration_seconds,
     load_texts,
     missing_prompts,
 )
 from pln_ivr.errors import PromptError
+from pln_ivr.speech import duration_seconds
 
 TEXTS = Path(__file__).parents[2] / "asterisk-conf" / "prompts" / "id.toml"
 

@@ -11,6 +11,7 @@ from typing import cast
 import pytest
 
 from pln_ivr.ari import Channel
+from pln_ivr.calls.announcing import News
 from pln_ivr.calls.prompts import Prompts
 from pln_ivr.calls.room import Comfort, WaitingRoom, _see_through
 from pln_ivr.queues.lines import Line, Standing
@@ -63,6 +64,14 @@ class NoPrompts:
         return True
 
 
+class NoNews:
+    async def tell(self) -> bool:
+        return False
+
+    async def wait(self, seconds: float) -> None:
+        await asyncio.sleep(seconds)
+
+
 @pytest.fixture
 def caller() -> Channel:
     made = Channel("c-1", lambda _: None)
@@ -78,7 +87,14 @@ def comfort(
     standing: Callable[[], Standing | None] = lambda: None,
 ) -> Comfort:
     line = replace(QUIET, announce_seconds=announce_seconds)
-    return Comfort(cast(WaitingRoom, room), cast(Prompts, prompts), caller, line, standing)
+    return Comfort(
+        cast(WaitingRoom, room),
+        cast(Prompts, prompts),
+        caller,
+        line,
+        standing,
+        cast(News, NoNews()),
+    )
 
 
 async def test_stopping_waits_for_the_request_under_way_even_if_stopped_twice(

@@ -1,9 +1,11 @@
-"""A week's opening hours in words, as they are spoken. Pure."""
+"""Times in words, as they are spoken: a week's opening hours, a day and an hour. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from itertools import groupby
+from zoneinfo import ZoneInfo
 
 Day = tuple[int, int] | None
 """Minutes of the day from opening to closing; None: closed."""
@@ -56,6 +58,30 @@ def _time(minutes: int, language: str) -> str:
         half = "AM" if hour % 24 < 12 else "PM"
         return f"{hour % 12 or 12}{f':{minute:02}' if minute else ''} {half}"
     return f"pukul {number(hour)}" + (f" lewat {number(minute)} menit" if minute else "")
+
+
+_MONTHS = (
+    *("Januari", "Februari", "Maret", "April", "Mei", "Juni"),
+    *("Juli", "Agustus", "September", "Oktober", "November", "Desember"),
+)
+_ZONES = {
+    "Asia/Jakarta": "Waktu Indonesia Barat",
+    "Asia/Makassar": "Waktu Indonesia Tengah",
+    "Asia/Jayapura": "Waktu Indonesia Timur",
+}
+
+
+def spoken_moment(moment: datetime, zone: ZoneInfo) -> str:
+    """A time, to the minute, in Indonesian; with its date, as "today" does not stay true."""
+    at = moment.astimezone(zone)
+    day = f"hari {_DAYS[INDONESIAN][at.weekday()]} tanggal {number(at.day)} {_MONTHS[at.month - 1]}"
+    time = f"{_time(at.hour * 60 + at.minute, INDONESIAN)} {_ZONES.get(zone.key, '')}".rstrip()
+    return f"{day}, {time}"
+
+
+def listed(names: Sequence[str]) -> str:
+    """Names as they are said one after the other, in Indonesian."""
+    return " dan ".join(filter(None, (", ".join(names[:-1]), *names[-1:])))
 
 
 def number(value: int) -> str:
