@@ -66,6 +66,11 @@ MAY: list[tuple[str, str, Any, set[str]]] = [
     ("GET", "/incidents", None, WATCHERS),
     ("GET", "/incidents/i-1", None, WATCHERS),
     ("POST", "/incidents/i-1/review", {"review": "upheld"}, WATCHERS),
+    ("GET", "/recordings", None, WATCHERS),
+    ("POST", "/recordings/search", {"caller": "08123"}, WATCHERS),
+    ("GET", "/recordings/r-1", None, WATCHERS),
+    ("GET", "/recordings/r-1/accesses", None, WATCHERS),
+    ("GET", "/recordings/r-1/sound?reason=ulasan", None, WATCHERS),
     ("GET", "/events", None, WATCHERS),
     ("GET", "/openapi.json", None, ALL),
 ]
@@ -117,7 +122,7 @@ async def test_nobody_may_anything_without_a_token_that_somebody_has(
 
 def test_every_route_is_asked_for_above() -> None:
     asked_for = {
-        (method, "/".join(_NAMES.get(part, part) for part in path.split("/")))
+        (method, "/".join(_NAMES.get(part, part) for part in path.partition("?")[0].split("/")))
         for method, path, _, _ in MAY
     }
     assert asked_for == {(route.method, route.path) for route in ROUTES}
@@ -130,6 +135,7 @@ _NAMES = {
     "c-1": "{call_id}",
     "f-1": "{flag_id}",
     "i-1": "{incident_id}",
+    "r-1": "{recording_id}",
 }
 
 
