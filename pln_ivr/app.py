@@ -37,6 +37,7 @@ from pln_ivr.console.auth import finder
 from pln_ivr.console.events import LiveStatements
 from pln_ivr.console.evidence import JournalEvidence
 from pln_ivr.console.feed import Feed
+from pln_ivr.console.replay import JournalReplay
 from pln_ivr.console.routes import Api
 from pln_ivr.errors import AriError, ConfigError
 from pln_ivr.figures import show
@@ -59,6 +60,7 @@ from pln_ivr.queues.ringing import RingTimes
 from pln_ivr.queues.roster import Roster, load_roster
 from pln_ivr.queues.service import ServiceLevels
 from pln_ivr.recordings.index import Index
+from pln_ivr.recordings.library import Library
 from pln_ivr.recordings.names import name_of
 from pln_ivr.recordings.recorder import Recorder
 from pln_ivr.recordings.workers import Filer
@@ -243,7 +245,7 @@ class App:
             tell=self.telling.call,
         )
 
-    def build_api(self, tokens: Tokens) -> Api:
+    def build_api(self, tokens: Tokens, library: Library) -> Api:
         """The supervisor's API on this node's parts."""
         board = Board(
             floor=self.floor,
@@ -262,6 +264,7 @@ class App:
             statements=JournalStatements(
                 self._settings.journal.url, draft_rules(self._settings), self.bulletin.look
             ),
+            replay=JournalReplay(self._settings.journal.url, library.open),
             feed=self.feed,
             find=finder(tokens),
             on_denied=self._metrics.api_denied,

@@ -132,6 +132,8 @@ class Queue(Section):
     """The service level counts calls answered within this time."""
     service_share: Annotated[float, Field(gt=0, le=1)] = 0.8
     """The service level to reach."""
+    retention_days: Annotated[int, Field(ge=0)] | None = None
+    """How long its recordings are kept; 0: for ever. Without it recordings.retention_days."""
 
 
 def _default_queues() -> dict[str, Queue]:
@@ -219,6 +221,9 @@ class Recordings(Section):
     codec: Literal["opus", "flac"] = "opus"
     """In which form recordings are archived: flac keeps every sample and takes five times the
     room."""
+    retention_days: Annotated[int, Field(ge=0)] = 0
+    """`pln-ivr recordings purge` deletes what is older; 0: nothing, ever. A queue may have its
+    own."""
     keys: Path | None = None
     """File of keys, as `pln-ivr recordings new-key` makes them, for its owner only: with it the
     archive's files are encrypted, with the first of them."""

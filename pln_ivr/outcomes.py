@@ -223,3 +223,13 @@ class RecordingFault(StrEnum):
     AGENT_SILENT = "agent_silent"
     CUSTOMER_FELL_SILENT = "customer_fell_silent"  # spoke, then nothing at all to the end
     AGENT_FELL_SILENT = "agent_fell_silent"
+
+
+class Access(StrEnum):
+    """What somebody did with a recording."""
+
+    PLAY = "play"  # listened to it
+    EXPORT = "export"  # took a copy
+    HOLD = "hold"  # put it on legal hold: nothing deletes it
+    RELEASE = "release"  # ended that
+    DELETE = "delete"  # for good

@@ -23,6 +23,7 @@ from pln_ivr.console.server import serve
 from pln_ivr.journal import JournalWriter, Limits, open_journal
 from pln_ivr.journal.tokens import Tokens
 from pln_ivr.metrics import Metrics
+from pln_ivr.recordings.library import Library
 from pln_ivr.recordings.workers import open_workers
 from pln_ivr.resources import of_this_process
 from pln_ivr.rules import archive_of, menu_of, require_prompts
@@ -78,7 +79,8 @@ async def run(settings: Settings) -> None:
         await app.restore_agents()
         await app.bulletin.look()
         tokens = stack.enter_context(Tokens(settings.journal.url))
-        console, api = settings.console, app.build_api(tokens)
+        library = Library.of(archive_of(settings.recordings))
+        console, api = settings.console, app.build_api(tokens, library)
         port = await stack.enter_async_context(
             serve(
                 console.bind,

@@ -6,11 +6,13 @@ import json
 from dataclasses import asdict
 from datetime import UTC, datetime, time, timedelta
 from typing import Annotated
+from zoneinfo import ZoneInfo
 
 import typer
 from rich.console import Console
 from rich.progress import Progress
 
+from pln_ivr.commands.custody import delete_, export_, hold_, play_, purge_, release_
 from pln_ivr.commands.options import (
     DEFAULT_ZONE,
     ConfigFile,
@@ -18,12 +20,17 @@ from pln_ivr.commands.options import (
     Since,
     Until,
     Zone,
+    moment,
     period_of,
+    shown,
     zone_of,
 )
-from pln_ivr.commands.output import print_table
+from pln_ivr.commands.output import print_json, print_table
 from pln_ivr.config import Settings, load
-from pln_ivr.outcomes import RecordingFault
+from pln_ivr.journal.catalogue import Catalogue, Entry, Wanted
+from pln_ivr.journal.custody import AccessRow
+from pln_ivr.journal.records import masked
+from pln_ivr.outcomes import IncidentKind, RecordingFault, Result
 from pln_ivr.recordings.sealing import new_key
 from pln_ivr.recordings.store import LocalStore
 from pln_ivr.recordings.verify import Account, Finding, Places, verify
@@ -40,6 +47,92 @@ MEANINGS = {
 @recordings_cli.callback()
 def _recordings() -> None:
     """Recordings of conversations."""
+
+
+recordings_cli.command("play")(play_)
+recordings_cli.command("export")(export_)
+recordings_cli.command("hold")(hold_)
+recordings_cli.command("release")(release_)
+recordings_cli.command("delete")(delete_)
+recordings_cli.command("purge")(purge_)
+
+
+@recordings_cli.command("list")
+def list_(
+    config: ConfigFile = None,
+    day: Annotated[str | None, typer.Option(help="Like 2026-11-23.")] = None,
+    since: Since = None,
+    until: Until = None,
+    zone: Zone = DEFAULT_ZONE,
+    queue: Annotated[str | None, typer.Option(help="Of this queue.")] = None,
+    agent: Annotated[str | None, typer.Option(help="Of this extension.")] = None,
+    caller: Annotated[str | None, typer.Option(help="Of this number, or its last digits.")] = None,
+    outcome: Annotated[Result | None, typer.Option(help="Of calls that ended so.")] = None,
+    incident: Annotated[IncidentKind | None, typer.Option(help="With such an incident.")] = None,
+    fault: Annotated[RecordingFault | None, typer.Option(help="Odd in this way.")] = None,
+    held: Annotated[bool, typer.Option("--held", help="On legal hold.")] = False,
+    deleted: Annotated[bool, typer.Option("--deleted", help="Deleted ones as well.")] = False,
+    last: Annotated[int, typer.Option(min=1, help="At most so many.")] = 50,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
+) -> None:
+    """Recordings, newest first. Callers' numbers are masked."""
+    place = zone_of(zone)
+    begin, end = moment("--since", since, place), moment("--until", until, place)
+    if day is not None:
+        period = period_of(day, since, until, place, datetime.now(UTC))
+        begin, end = period.since, period.until
+    wanted = Wanted(
+        since=begin,
+        until=end,
+        queue=queue,
+        agent=agent,
+        caller=caller,
+        outcome=outcome,
+        incident=incident,
+        fault=fault,
+        held=held,
+        deleted=deleted,
+        most=last,
+    )
+    with Catalogue(load(config).journal.url) as catalogue:
+        entries = catalogue.find(wanted)
+    if as_json:
+        print_json([_entry(entry) for entry in entries])
+    else:
+        print_table(_headings(zone), [_line(entry, place) for entry in entries])
+
+
+@recordings_cli.command("accesses")
+def accesses_(
+    recording: Annotated[str | None, typer.Argument(metavar="[ID]")] = None,
+    config: ConfigFile = None,
+    day: Annotated[str | None, typer.Option(help="Like 2026-11-23; without it today.")] = None,
+    since: Since = None,
+    until: Until = None,
+    zone: Zone = DEFAULT_ZONE,
+) -> None:
+    """Who had access to a recording, or to any in a time; when and why."""
+    place = zone_of(zone)
+    with Catalogue(load(config).journal.url) as catalogue:
+        if recording is not None:
+            rows = catalogue.accesses_of(recording)
+        else:
+            period = period_of(day, since, until, place, datetime.now(UTC))
+            rows = catalogue.accesses_between(period.since, period.until)
+    print_table(
+        [f"at ({zone})", "who", "role", "act", "recording", "reason"],
+        [
+            [
+                shown(row.accessed_at, place),
+                row.who,
+                row.role,
+                row.act,
+                row.recording_id,
+                row.reason,
+            ]
+            for row in rows
+        ],
+    )
 
 
 @recordings_cli.command("verify")
@@ -138,4 +231,50 @@ def _as_json(account: Account, period: Period) -> dict[str, object]:
         "faults": {fault: account.faults[fault] for fault in RecordingFault},
         **{str(what): account.count(what) for what in Finding},
         "found": [asdict(one) for one in account.found],
+    }
+
+
+def _which(row: AccessRow) -> tuple[str, str]:
+    return row.recording_id, row.reason
+
+
+def _headings(zone: str) -> list[str]:
+    return [
+        f"began ({zone})",
+        "recording",
+        "caller",
+        "queue",
+        "agent",
+        "outcome",
+        "s",
+        "odd",
+        "incidents",
+        "state",
+    ]
+
+
+def _line(entry: Entry, zone: ZoneInfo) -> list[str]:
+    row = entry.recording
+    return [
+        shown(row.began_at, zone),
+        row.recording_id,
+        masked(entry.caller),
+        row.queue or "-",
+        row.agent or "-",
+        entry.outcome or "-",
+        f"{row.seconds:.1f}",
+        row.faults.replace(",", " ") or "-",
+        " ".join(entry.incidents) or "-",
+        "deleted" if row.deleted_at else "held" if row.held_at else "",
+    ]
+
+
+def _entry(entry: Entry) -> dict[str, object]:
+    row = asdict(entry.recording)
+    del row["sequence"], row["node"]
+    return row | {
+        "caller": masked(entry.caller),
+        "outcome": entry.outcome,
+        "reason": entry.reason,
+        "incidents": entry.incidents,
     }

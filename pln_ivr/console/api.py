@@ -15,13 +15,21 @@ from msgspec import json
 from pln_ivr.console.api_agents import AGENT_ROUTES
 from pln_ivr.console.api_floor import FLOOR_ROUTES
 from pln_ivr.console.api_incidents import INCIDENT_ROUTES
+from pln_ivr.console.api_recordings import RECORDING_ROUTES
 from pln_ivr.console.api_statements import STATEMENT_ROUTES
 from pln_ivr.console.auth import FAILURE_SECONDS, Denial, Denied, Guard, May, Principal
 from pln_ivr.console.events import Snapshot
 from pln_ivr.console.feed import FeedFull
 from pln_ivr.console.openapi import document
 from pln_ivr.console.routes import Api, Asked, Nothing, Refused, Route, Unfit, Unreadable
-from pln_ivr.errors import AriError, Gone, JournalError, OrderRefused, RefusalKind
+from pln_ivr.errors import (
+    AriError,
+    Gone,
+    JournalError,
+    OrderRefused,
+    RecordingError,
+    RefusalKind,
+)
 
 log = structlog.get_logger("pln_ivr.api")
 
@@ -36,6 +44,7 @@ _DENIALS: dict[Denial, tuple[int, dict[str, str]]] = {
     Denial.FORBIDDEN: (403, {}),
     Denial.LIMITED: (429, {"Retry-After": f"{FAILURE_SECONDS:.0f}"}),
 }
+_SOURCES = {JournalError: "the journal", AriError: "Asterisk", RecordingError: "the archive"}
 _REFUSALS = {RefusalKind.NOT_FOUND: 404, RefusalKind.CONFLICT: 409, RefusalKind.INVALID: 422}
 
 
@@ -70,6 +79,7 @@ ROUTES: tuple[Route[Any], ...] = (
     *AGENT_ROUTES,
     *FLOOR_ROUTES,
     *INCIDENT_ROUTES,
+    *RECORDING_ROUTES,
     *STATEMENT_ROUTES,
     Route("GET", "/events", May.SUPERVISORS, Nothing, events, "", "text/event-stream"),
     Route("GET", "/openapi.json", May.ANYBODY, Nothing, openapi, {}),
@@ -148,9 +158,9 @@ def _refusal(error: Exception, request: web.Request) -> web.StreamResponse:
             status = 503
         case Gone():
             status, text = 409, "somebody hung up in that moment"
-        case JournalError() | AriError():
+        case JournalError() | AriError() | RecordingError():
             log.warning("api_unavailable", path=_template(request), error=text)
-            of = "the journal" if isinstance(error, JournalError) else "Asterisk"
+            of = next(name for kind, name in _SOURCES.items() if isinstance(error, kind))
             status, text = 503, f"{of} did not answer as it should; try again"
         case web.HTTPException():
             status, text = error.status, error.reason

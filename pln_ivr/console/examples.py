@@ -13,12 +13,22 @@ from pln_ivr.console.views import (
     StatementView,
     WaitingView,
 )
-from pln_ivr.outcomes import IncidentKind, Review, StatementStatus, Supervision
+from pln_ivr.console.views_recordings import AccessView, RecordingView
+from pln_ivr.outcomes import (
+    Access,
+    IncidentKind,
+    Reason,
+    Result,
+    Review,
+    StatementStatus,
+    Supervision,
+)
 
 CALL_ID = "019ac0de-7a11-7000-8000-000000000123"
 OFFER_ID = "019ac0de-8c22-7000-8000-000000000456"
 FLAG_ID = "019ac0de-f1a6-7000-8000-000000000007"
 INCIDENT_ID = "019ac0de-aaaa-7000-8000-000000000009"
+ACCESS_ID = "019ac0de-acce-7000-8000-000000000011"
 TIME = datetime(2026, 11, 26, 2, 30, tzinfo=UTC)
 
 AGENT = AgentView(
@@ -96,4 +106,33 @@ INCIDENT = IncidentView(
     reviewer=None,
     note=None,
     reviewed_at=None,
+)
+RECORDING = RecordingView(
+    recording_id=OFFER_ID,
+    call_id=CALL_ID,
+    offer_id=OFFER_ID,
+    queue="gangguan",
+    agent="101",
+    caller="*********123",
+    outcome=Result.ANSWERED,
+    reason=Reason.CALLER_HUNG_UP,
+    began_at=TIME,
+    ended_at=TIME + timedelta(seconds=187),
+    talk_seconds=187.0,
+    seconds=188.2,
+    codec="opus",
+    sha256="9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+    notice_version="3f7a0c51d2be",
+    faults=[],
+    incidents=[IncidentKind.HUNG_UP_ON_CUSTOMER],
+    held=False,
+    deleted_at=None,
+)
+ACCESS = AccessView(
+    access_id=ACCESS_ID,
+    who="dewi",
+    role="supervisor",
+    act=Access.PLAY,
+    reason="review of incident 019ac0de-aaaa",
+    accessed_at=TIME,
 )

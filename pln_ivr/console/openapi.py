@@ -17,12 +17,16 @@ _REFUSALS = {
     400: "The body or the query cannot be read; `field` says what is wrong.",
     401: "No token, or one that nobody has.",
     403: "This token may not do that.",
-    404: "There is no such agent, call, flag, incident or statement.",
+    404: "There is no such agent, call, flag, incident, statement or recording.",
     409: "Not in the state that things are in.",
     413: "The body is too large.",
     422: "Never: what is asked for makes no sense.",
     429: "Too many failures from this address.",
-    503: "Asterisk, the journal or the feed cannot serve that now.",
+    503: "Asterisk, the journal, the archive or the feed cannot serve that now.",
+}
+_PARTS = {
+    "206": {"description": "The part that the header Range asks for."},
+    "416": {"description": "There is no such part."},
 }
 _ABOUT = """The supervisor's API of pln_ivr. Times are in UTC. Phone numbers are masked."""
 
@@ -66,6 +70,7 @@ def _operation(route: Route[Any], answer: dict[str, Any], fields: dict[str, Any]
         "tags": [route.path.split("/")[1].removesuffix(".json")],
         "parameters": _parameters(route, fields),
         "responses": {"200": {"description": "Done.", "content": _content(route, answer)}}
+        | (_PARTS if route.media_type.startswith("audio/") else {})
         | {
             str(status): {"$ref": f"#/components/responses/{_name(status)}"} for status in _REFUSALS
         },
@@ -80,6 +85,8 @@ def _operation(route: Route[Any], answer: dict[str, Any], fields: dict[str, Any]
 
 
 def _content(route: Route[Any], answer: dict[str, Any]) -> dict[str, Any]:
+    if route.media_type.startswith("audio/"):
+        return {route.media_type: {"schema": {"type": "string", "format": "binary"}}}
     if route.media_type != "application/json":
         kinds = ", ".join(f"{kind}: {data.__name__}" for kind, data in EVENTS.items())
         about = f"Each event's data is JSON, by its kind a schema of this document. {kinds}."

@@ -19,6 +19,7 @@ from msgspec.inspect import EnumType, LiteralType, StructType, Type, UnionType, 
 from pln_ivr.console.auth import Denial, Find, Guard, May, Principal
 from pln_ivr.console.feed import Feed
 from pln_ivr.console.views import Evidence, Floor, Statements
+from pln_ivr.console.views_recordings import Replay
 from pln_ivr.errors import PlnIvrError
 
 BODY_BYTES = 16 * 1024
@@ -81,6 +82,7 @@ class Api:
     floor: Floor
     evidence: Evidence
     statements: Statements
+    replay: Replay
     feed: Feed
     find: Find
     on_denied: Callable[[Denial], None]

@@ -51,6 +51,7 @@ metadata = sa.MetaData()
 _OPEN_CALL, _OPEN_OFFER = sa.text("outcome IS NULL"), sa.text("result IS NULL")
 _OPEN_FLAG, _OPEN_SUPERVISION = sa.text("result IS NULL"), sa.text("ended_at IS NULL")
 _LIVE = sa.text("status = 'live'")
+_KEPT, _GONE = sa.text("deleted_at IS NULL"), sa.text("deleted_at IS NOT NULL")
 _QUEUED, _VALID = sa.text("queued_at IS NOT NULL"), sa.text("revoked_at IS NULL")
 
 calls = sa.Table(
@@ -286,6 +287,23 @@ recordings = sa.Table(
     sa.Index("recordings_began_at", "began_at"),
     sa.Index("recordings_call_id", "call_id"),
     sa.Index("recordings_agent", "agent", "began_at"),
+    sa.Index("recordings_kept", "queue", "began_at", sqlite_where=_KEPT, postgresql_where=_KEPT),
+    sa.Index("recordings_deleted", "deleted_at", sqlite_where=_GONE, postgresql_where=_GONE),
+)
+
+accesses = sa.Table(
+    "accesses",
+    metadata,
+    sa.Column("access_id", sa.Text, primary_key=True),
+    sa.Column("recording_id", sa.Text, nullable=False),
+    sa.Column("call_id", sa.Text, nullable=False),
+    sa.Column("who", sa.Text, nullable=False),
+    sa.Column("role", sa.Text, nullable=False),
+    sa.Column("act", sa.Text, nullable=False),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("accessed_at", UtcDateTime, nullable=False),
+    sa.Index("accesses_recording", "recording_id", "accessed_at"),
+    sa.Index("accesses_accessed_at", "accessed_at"),
 )
 
 tokens = sa.Table(
@@ -314,8 +332,8 @@ TABLES: dict[type[Row], sa.Table] = {
     RecordingRow: recordings,
     MarkRow: marks,
 }
-"""What the writer writes. Tokens and statements are no rows of it: `tokens` and `statements` write
-them themselves."""
+"""What the writer writes. Tokens, statements and accesses are no rows of it: `tokens`, `statements`
+and `custody` write them themselves, each in a transaction of its own."""
 
 
 def values_of(row: Row) -> dict[str, Any]:

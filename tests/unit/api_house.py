@@ -27,6 +27,13 @@ from pln_ivr.console.views import (
     StatementView,
     WaitingView,
 )
+from pln_ivr.console.views_recordings import (
+    AccessView,
+    Opened,
+    RecordingFilters,
+    RecordingView,
+)
+from pln_ivr.journal import RecordingRow
 from pln_ivr.journal.tokens import Role
 from pln_ivr.outcomes import Review, Supervision
 
@@ -35,6 +42,23 @@ TOKENS = {
     "supervisors": Principal("budi", Role.SUPERVISOR, "201"),
     "operators": Principal("node-red", Role.OPERATOR),
 }
+SOUND = b"OggS, and what follows"
+ROW = RecordingRow(
+    recording_id="r-1",
+    sequence=1,
+    node="pln-1",
+    call_id="c-1",
+    offer_id="r-1",
+    queue="gangguan",
+    agent="101",
+    began_at=examples.TIME,
+    filed_at=examples.TIME,
+    codec="opus",
+    uri="archive:2026/11/26/c-1/r-1.opus",
+    bytes=len(SOUND),
+    seconds=1.0,
+    sha256="ab" * 32,
+)
 Client = TestClient[web.Request, web.Application]
 
 
@@ -65,7 +89,16 @@ class House:
 
     @property
     def api(self) -> Api:
-        return Api(self, self, self, self.feed, self.find, self.denied.append, "0.1.0")
+        return Api(
+            floor=self,
+            evidence=self,
+            statements=self,
+            replay=Shelf(self),
+            feed=self.feed,
+            find=self.find,
+            on_denied=self.denied.append,
+            version="0.1.0",
+        )
 
     async def find(self, token: str) -> Principal | None:
         self.looked_up.append(token)
@@ -189,6 +222,38 @@ class House:
     ) -> IncidentView:
         self._note("review", incident_id, review, reviewer, note, again)
         return examples.INCIDENT
+
+
+class Shelf:
+    """A Replay that notes what it is asked in its house."""
+
+    def __init__(self, house: House) -> None:
+        self._house = house
+
+    async def find(self, filters: RecordingFilters) -> list[RecordingView]:
+        self._house._note("find", filters)
+        return [examples.RECORDING]
+
+    async def recording(self, recording_id: str) -> RecordingView:
+        self._house._note("recording", recording_id)
+        return examples.RECORDING
+
+    async def accesses(self, recording_id: str) -> list[AccessView]:
+        self._house._note("accesses", recording_id)
+        return [examples.ACCESS]
+
+    async def play(self, recording_id: str, who: str, role: str, reason: str) -> Opened:
+        self._house._note("play", recording_id, who, role, reason)
+        return Opened(ROW, Tape())
+
+
+class Tape:
+    """A recording's file of a few bytes."""
+
+    length = len(SOUND)
+
+    def read(self, start: int, length: int) -> bytes:
+        return SOUND[start : start + length]
 
 
 @asynccontextmanager

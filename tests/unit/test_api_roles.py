@@ -75,6 +75,11 @@ MAY: list[tuple[str, str, Any, set[str]]] = [
     ("POST", "/statements/7/publication", None, WATCHERS),
     ("POST", "/statements/7/renewal", {"until": "2026-11-26T12:00:00+07:00"}, WATCHERS),
     ("POST", "/statements/7/withdrawal", {"note": "menyala"}, WATCHERS),
+    ("GET", "/recordings", None, WATCHERS),
+    ("POST", "/recordings/search", {"caller": "08123"}, WATCHERS),
+    ("GET", "/recordings/r-1", None, WATCHERS),
+    ("GET", "/recordings/r-1/accesses", None, WATCHERS),
+    ("GET", "/recordings/r-1/sound?reason=ulasan", None, WATCHERS),
     ("GET", "/events", None, WATCHERS),
     ("GET", "/openapi.json", None, ALL),
 ]
@@ -126,7 +131,7 @@ async def test_nobody_may_anything_without_a_token_that_somebody_has(
 
 def test_every_route_is_asked_for_above() -> None:
     asked_for = {
-        (method, "/".join(_NAMES.get(part, part) for part in path.split("/")))
+        (method, "/".join(_NAMES.get(part, part) for part in path.partition("?")[0].split("/")))
         for method, path, _, _ in MAY
     }
     assert asked_for == {(route.method, route.path) for route in ROUTES}
@@ -140,6 +145,7 @@ _NAMES = {
     "f-1": "{flag_id}",
     "i-1": "{incident_id}",
     "7": "{version}",
+    "r-1": "{recording_id}",
 }
 
 

@@ -292,6 +292,24 @@ def test_a_file_that_is_put_again_is_the_new_one(folder: Path) -> None:
     assert there(folder) == ["a/b.opus"]
 
 
+def test_until_it_has_its_name_a_file_is_the_old_one(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    local = LocalStore(folder)
+    local.put("a/b.opus", b"old")
+    incoming: list[bytes] = []
+
+    def power_cut(source: Path, _target: Path) -> None:
+        incoming.append(source.read_bytes())
+        raise OSError(5, "power cut")
+
+    monkeypatch.setattr(os, "replace", power_cut)
+    with pytest.raises(RecordingError, match="power cut"):
+        local.put("a/b.opus", b"new")
+    assert incoming == [b"new"], "written whole before it gets the name"
+    assert local.read("a/b.opus") == b"old"
+
+
 def test_what_is_deleted_is_gone_with_its_call_s_empty_folder(folder: Path) -> None:
     local = LocalStore(folder)
     for key in ("d/call/1.opus", "d/call/2.opus"):
