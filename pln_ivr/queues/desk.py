@@ -192,8 +192,11 @@ class Desk:
     def adopt(self, offer: Offer) -> None:
         """An offer whose agent talks already, to an earlier run's knowledge or as a supervisor
         who took over: `settle` is owed at its end, and the conversation before is wrapped up."""
-        self.end_wrap_up(offer.agent, None, "adopted")
-        self._agents.adopt(offer.agent, offer.id)
+        agent, before = self._agents.get(offer.agent), self._last.get(offer.agent)
+        wraps_up = agent is not None and agent.wrap_up_until is not None
+        self._agents.adopt(offer.agent, offer.id)  # who is off the roster is kept by it
+        if before and wraps_up:
+            self._wrapped_up(before)
         self._last[offer.agent] = offer
 
     def lost(self, offer: Offer) -> None:

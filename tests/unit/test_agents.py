@@ -540,8 +540,10 @@ class AgentsMachine(RuleBasedStateMachine):
             assert busy == (offered or bool(channels))
             assert not (busy and agent.accepts(Claim.LINE, self.world.now))
             assert agent.on_roster == (agent.extension in self.roster)
-            assert agent.on_roster or busy, "off the roster and idle: should be forgotten"
+            wraps_up = agent.wrap_up_until is not None
+            assert agent.on_roster or busy or wraps_up, "off the roster and idle: to be forgotten"
         kept = self.roster | set(self.offers) | {who for who, _ in self.elsewhere}
+        kept |= {agent.extension for agent in self.world.agents if agent.wrap_up_until is not None}
         assert {agent.extension for agent in self.world.agents} == kept
         self.wishes = {who: wish for who, wish in self.wishes.items() if who in kept}
 
