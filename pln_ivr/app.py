@@ -196,7 +196,8 @@ class App:
             self.completion,
             settings.admission.upkeep_seconds,
         )
-        show(self, metrics)
+        shares = {name: queue.service_share for name, queue in settings.queues.names.items()}
+        show(self, metrics, shares, settings.agents.certificate)
 
     def _build_reception(self, prompts: Prompts, identity: Identity) -> Reception:
         settings, ari = self._settings, self.ari
