@@ -176,8 +176,8 @@ QUALITY = Dashboard(
         ),
         stat("Third rings missed", "pln_ivr:missed_third_rings:increase15m", red=5),
         stat(
-            "Not recorded or short",
-            "pln_ivr_recordings_unconfirmed + pln_ivr_recordings_short",
+            "Not recorded, or faulty",
+            "pln_ivr_recordings_unconfirmed + sum without (fault) (pln_ivr_recordings_faulty)",
             red=1,
         ),
         stat("Flags unanswered", 'pln_ivr_white_flags_total{result="unanswered"}', red=1),
@@ -223,7 +223,7 @@ QUALITY = Dashboard(
             {
                 "not confirmed": "increase(pln_ivr_recordings_unconfirmed[1h])",
                 "not filed": "increase(pln_ivr_recordings_unfiled[1h])",
-                "short": "increase(pln_ivr_recordings_short[1h])",
+                "{{fault}}": "increase(pln_ivr_recordings_faulty[1h])",
             },
         ),
         Panel(

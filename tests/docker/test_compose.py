@@ -26,7 +26,8 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
         stack = Stack(
             tmp_path_factory.mktemp("compose") / "checkout", client,
             PLN_IVR_ADMISSION__CAPACITY="2", PLN_IVR_AGENTS__WRAP_UP_SECONDS="0",
-            PLN_IVR_DRAIN__DEADLINE_SECONDS="2", PLN_BUILD_NETWORK="host", PLN_NOFILE="16384",
+            PLN_IVR_DRAIN__DEADLINE_SECONDS="2", PLN_IVR_MENU__ENTRY="",
+            PLN_BUILD_NETWORK="host", PLN_NOFILE="16384",
             COMPOSE_PROFILES="",
         )  # fmt: skip
         yield stack
