@@ -77,6 +77,11 @@ def show(
         "Statements that callers hear",
         lambda: len(parts.bulletin.live()),
     )
+    gauge(
+        "pln_ivr_statement_expires_timestamp_seconds",
+        "When the first of them withdraws itself; 0 without one",
+        parts.bulletin.ends_at,
+    )
     _show_groups(parts, metrics)
     _show_service(parts, metrics, shares)
 
