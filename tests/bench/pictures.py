@@ -28,7 +28,8 @@ from .house import open_house
 from .load import LoadError
 from .traffic import traffic
 
-DAY = Day(calls=700, minutes=5.0, capacity=30, agents=10, seed=4)
+DAY = Day(calls=2400, minutes=2.5, capacity=30, agents=10, seed=4)
+"""Arrivals must not fall below one a second: SIPp knows whole ones only."""
 POINTS = 100
 CELL, ROW, GAP, HEAD, LEGEND = 40, 22, 6, 20, 14
 """Pixels: a column and a row of Grafana's grid, between panels, a title, a legend's line."""

@@ -51,7 +51,7 @@ def _up(stack: Stack) -> None:
     assert up.returncode == 0, up.stdout + up.stderr
     print(up.stdout)
     assert "answered" in up.stdout
-    assert ".wav" in up.stdout
+    assert ".opus" in up.stdout or ".ogg" in up.stdout
     for service in ("asterisk", "pln-ivr", "prometheus"):
         assert f"running: {service} Up" in up.stdout
         assert f"image pln-ivr/{service}" in up.stdout or service == "prometheus"
