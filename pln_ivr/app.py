@@ -121,8 +121,9 @@ class App:
         self.agents = Agents(loop.time, self._agent_changed)
         index = Index(settings.journal.url, journal, settings.node.name)
         self.recorder = Recorder(recordings.spool, filer, index, lambda: not self.disk.full)
+        agents = settings.agents
         self.phones = PjsipPhones(
-            ari, settings.agents.codec, settings.agents.qualify_seconds, self._reachable
+            ari, agents.codec, agents.qualify_seconds, self._reachable, agents.encryption != "none"
         )
         self.phone_watch = PhoneWatch(ari, self.agents)
         self.desk = Desk(
@@ -196,7 +197,8 @@ class App:
             self.completion,
             settings.admission.upkeep_seconds,
         )
-        show(self, metrics)
+        shares = {name: queue.service_share for name, queue in settings.queues.names.items()}
+        show(self, metrics, shares, settings.agents.certificate)
 
     def _build_reception(self, prompts: Prompts, identity: Identity) -> Reception:
         settings, ari = self._settings, self.ari

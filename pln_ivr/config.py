@@ -196,6 +196,10 @@ class Agents(Section):
     """Whether a white flag rings the free supervisors' phones, one after the other."""
     codec: Literal["alaw", "ulaw"] = "alaw"
     """Preferred at the agents' phones; the trunk's own, so that nothing is transcoded."""
+    encryption: Literal["none", "required"] = "none"
+    """required: only SRTP, its keys in the SDP; the phones then belong on TLS (PLN_TLS_CERT)."""
+    certificate: Path | None = None
+    """The certificate that their phones see over TLS (PLN_TLS_CERT); /metrics shows its end."""
 
 
 class Outbound(Section):

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Protocol
 
 from pln_ivr.ari import Client
 from pln_ivr.calls.admission import Seats
 from pln_ivr.calls.reception import Reception
 from pln_ivr.calls.upkeep import Repair, Upkeep
+from pln_ivr.certificates import expiry
 from pln_ivr.journal import JournalWriter
 from pln_ivr.metrics import Metrics
 from pln_ivr.outages.bulletin import Bulletin
@@ -38,8 +40,11 @@ class Parts(Protocol):
     bulletin: Bulletin
 
 
-def show(parts: Parts, metrics: Metrics) -> None:
-    """Have `metrics` show every part."""
+def show(
+    parts: Parts, metrics: Metrics, shares: Mapping[str, float], certificate: Path | None
+) -> None:
+    """Have `metrics` show every part, and by what they are measured: the service level that each
+    queue is to reach, and until when the phones' certificate is good."""
     gauge, ari, journal, disk = metrics.gauge, parts.ari, parts.journal, parts.disk
     gauge("pln_ivr_seats_in_use", "Seats taken", lambda: parts.seats.in_use)
     gauge("pln_ivr_seats_capacity", "Seats there are", lambda: parts.seats.budget)
@@ -55,6 +60,13 @@ def show(parts: Parts, metrics: Metrics) -> None:
     )
     gauge("pln_ivr_disk_free_bytes", "Least room", lambda: disk.free_mb * 2**20)
     gauge("pln_ivr_disk_low", "1 below disk.low_mb", lambda: float(disk.low))
+    gauge("pln_ivr_disk_full", "1 below disk.reserve_mb", lambda: float(disk.full))
+    if certificate:
+        gauge(
+            "pln_ivr_certificate_expires_timestamp_seconds",
+            "The end of agents.certificate; 0 if it cannot be read",
+            lambda: expiry(certificate),
+        )
     gauge(
         "pln_ivr_resources_short",
         "Things of which there is less than a full house needs",
@@ -65,7 +77,13 @@ def show(parts: Parts, metrics: Metrics) -> None:
         "Statements that callers hear",
         lambda: len(parts.bulletin.live()),
     )
+    gauge(
+        "pln_ivr_statement_expires_timestamp_seconds",
+        "When the first of them withdraws itself; 0 without one",
+        parts.bulletin.ends_at,
+    )
     _show_groups(parts, metrics)
+    _show_service(parts, metrics, shares)
 
 
 def _show_recordings(recorder: Recorder, metrics: Metrics) -> None:
@@ -116,6 +134,23 @@ def _show_groups(parts: Parts, metrics: Metrics) -> None:
         },
     )
     metrics.groups("pln_ivr_agents", "Agents by state", "state", lambda: _by_state(parts.agents))
+
+
+def _show_service(parts: Parts, metrics: Metrics, shares: Mapping[str, float]) -> None:
+    levels = parts.levels
+    metrics.groups(
+        "pln_ivr_service_counted",
+        "Calls that count for the service level",
+        "queue",
+        lambda: {name: float(levels.counted(name)) for name in parts.desk.lines},
+    )
+    metrics.groups(
+        "pln_ivr_service_in_time",
+        "Of these, answered in the queue's target time",
+        "queue",
+        lambda: {name: float(levels.in_time(name)) for name in parts.desk.lines},
+    )
+    metrics.groups("pln_ivr_service_target", "The service level to reach", "queue", lambda: shares)
 
 
 def _floats(counts: Mapping[str, int]) -> dict[str, float]:

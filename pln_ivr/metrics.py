@@ -20,7 +20,15 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.process_collector import ProcessCollector
 from prometheus_client.registry import Collector
 
-from pln_ivr.outcomes import REASONS, FlagResult, IncidentKind, OfferResult, Outcome, Stage
+from pln_ivr.outcomes import (
+    REASONS,
+    FlagResult,
+    IncidentKind,
+    OfferResult,
+    Outcome,
+    Result,
+    Stage,
+)
 
 _WAIT_BUCKETS = (1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1800)
 _OFFER_BUCKETS = (0.5, 1, 2, 4, 6, 8, 10, 11, 12, 15, 20, 30)
@@ -62,6 +70,10 @@ class Metrics:
             buckets=_WAIT_BUCKETS,
             registry=registry,
         )
+        # From 0 on: what begins at 1 has no rate.
+        for result in Result:
+            if result is not Result.REJECTED:
+                self._waiting.labels(result)
         self._choices = Counter(
             "pln_ivr_menu_choices",
             "What callers chose in each menu",

@@ -14,8 +14,8 @@ from pathlib import Path
 from native import application
 from native.pbx import OPEN_FILES, Pbx, PbxSettings
 from native.root import Install, LauncherError, find_asterisk
-from native.state import REPO, SOFTPHONE_AGENT, State, pbx_settings
-from native.trial import place_call
+from native.state import REPO, SOFTPHONE_AGENT, TRIAL_AGENT, State, pbx_settings
+from native.trial import House, place_call
 
 
 def main() -> int:
@@ -59,13 +59,25 @@ def _up(state: State) -> int:
     application.start(state)
     _say(f"pln-ivr: ready, pid {application.pid(state)}, log {state.app_log}")
     _say("one call: a scripted customer dials 123, a scripted agent answers")
-    good = place_call(state, settings.sip_port)
+    good = place_call(_house(state, settings.sip_port))
     for line in pbx.complaints():
         _say(f"Asterisk complained: {line}")
     if not good:
         raise LauncherError("the call did not go through as it should; everything is left running")
     _how_to_call(state, settings)
     return 0
+
+
+def _house(state: State, sip_port: int) -> House:
+    config = ("--config", str(state.config))
+    return House(
+        sip_port=sip_port,
+        secret=state.secrets()[f"AGENT_{TRIAL_AGENT}"],
+        calls=application.command(state, "calls", "--last", "1", "--json", *config),
+        environment=state.environment(),
+        archive=state.run / "recordings",
+        scratch=state.run,
+    )
 
 
 def _start_pbx(state: State, pbx: Pbx) -> None:

@@ -75,6 +75,10 @@ class PbxSettings:
     peers: Sequence[str] = ("127.0.0.1",)
     dids: Sequence[str] = ()
     external_ip: str = ""
+    permit: Sequence[str] = ()
+    tls: tuple[str, str] = ("", "")
+    """Certificate and key, as Asterisk sees their paths."""
+    tls_port: int = 5061
 
     def environment(self) -> dict[str, str]:
         """The environment of asterisk-conf/install, without the prefix."""
@@ -91,6 +95,10 @@ class PbxSettings:
             "PLN_TRUNK_PEERS": " ".join(self.peers),
             "PLN_DIDS": " ".join(self.dids),
             "PLN_EXTERNAL_IP": self.external_ip,
+            "PLN_SIP_PERMIT": " ".join(self.permit),
+            "PLN_TLS_CERT": self.tls[0],
+            "PLN_TLS_KEY": self.tls[1],
+            "PLN_TLS_PORT": str(self.tls_port),
         }
 
 

@@ -125,6 +125,9 @@ def pbx_settings(password: str, environment: Mapping[str, str]) -> PbxSettings:
         peers=tuple(environment.get("PLN_TRUNK_PEERS", "127.0.0.1").split()),
         dids=tuple(environment.get("PLN_DIDS", "").split()),
         external_ip=environment.get("PLN_EXTERNAL_IP", ""),
+        permit=tuple(environment.get("PLN_SIP_PERMIT", "").split()),
+        tls=(environment.get("PLN_TLS_CERT", ""), environment.get("PLN_TLS_KEY", "")),
+        tls_port=_number(environment, "PLN_TLS_PORT", 5061),
     )
 
 

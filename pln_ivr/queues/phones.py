@@ -42,8 +42,11 @@ class PjsipPhones:
         codec: str,
         qualify_seconds: int,
         on_reachable: Callable[[str, bool], None],
+        encrypted: bool = False,
     ) -> None:
+        """`encrypted`: their sound must be SRTP, its keys in the SDP."""
         self._ari = ari
+        self._encryption = "sdes" if encrypted else "no"
         self._qualify_seconds = qualify_seconds
         self._codecs = "alaw,ulaw" if codec == "alaw" else "ulaw,alaw"
         self._on_reachable = on_reachable
@@ -115,6 +118,7 @@ class PjsipPhones:
                 "aors": name,
                 "auth": name,
                 "direct_media": "no",
+                "media_encryption": self._encryption,
                 "rtp_symmetric": "yes",
                 "force_rport": "yes",
                 "rewrite_contact": "yes",

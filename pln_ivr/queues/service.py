@@ -28,6 +28,14 @@ class ServiceLevels:
         self._counted[queue] += 1
         self._in_time[queue] += answered and in_time
 
+    def counted(self, queue: str) -> int:
+        """How many calls count, so far."""
+        return self._counted[queue]
+
+    def in_time(self, queue: str) -> int:
+        """How many of them were answered in time."""
+        return self._in_time[queue]
+
     def level(self, queue: str) -> float | None:
         """The share, 0 to 1; None before the first call."""
         counted = self._counted[queue]

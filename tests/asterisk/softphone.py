@@ -16,6 +16,7 @@ import threading
 import time
 from collections import deque
 from dataclasses import dataclass, field
+from typing import Self
 
 from native.keys import events
 from native.pbx import free_media_port
@@ -125,7 +126,7 @@ class Softphone:
         """Where it speaks SIP."""
         return int(self._sip.getsockname()[1])
 
-    def __enter__(self) -> Softphone:
+    def __enter__(self) -> Self:
         self._thread.start()
         return self
 
@@ -209,6 +210,12 @@ class Softphone:
             return []
         samples = from_alaw(sound)
         return [power(samples, one) for one in hertz]
+
+    @property
+    def silent_for(self) -> float:
+        """Seconds since the last packet of sound came."""
+        heard = self._sound.heard
+        return time.monotonic() - heard[-1][0] if heard else 0.0
 
     def hears_nothing(self, seconds: float = 0.5) -> bool:
         """Whether lately no sound at all has come."""

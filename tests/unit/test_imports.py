@@ -32,11 +32,12 @@ ALLOWED: dict[str, set[str]] = {
     "calls": CALLS | {"speech"},
     "console": {"errors", "outcomes", "journal"},
     "resources": set(),
+    "certificates": set(),
     "checks": CALLS | {"config", "resources", "rules"},
     "telling": CALLS | {"metrics"},
     "board": CALLS | {"config", "console"},
     "statements": {"console", "errors", "journal", "outages"},
-    "figures": CALLS | {"metrics", "resources"},
+    "figures": CALLS | {"certificates", "metrics", "resources"},
     "app": CALLS
     | {"config", "console", "metrics", "resources", "figures", "telling", "board", "rules"}
     | {"statements", ""},
