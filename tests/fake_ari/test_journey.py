@@ -17,7 +17,7 @@ from tests.fake_ari.server import Asked, Fault, Json
 from tests.fake_ari.world import World, eventually, world
 
 CALLER = "caller-1"
-MOST = 52
+MOST = 54
 """More requests and events than one call ever makes; the loops below end before."""
 
 
