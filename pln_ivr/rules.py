@@ -18,8 +18,8 @@ from pln_ivr.menu_config import MenuKey
 from pln_ivr.outages.drafting import DraftRules
 from pln_ivr.queues.desk import Habits
 from pln_ivr.queues.lines import Line
-from pln_ivr.recordings.sound import Codec
-from pln_ivr.recordings.worker import ArchiveSettings
+from pln_ivr.recordings.forms import Codec
+from pln_ivr.recordings.jobs import ArchiveSettings
 from pln_ivr.wording import spoken_week
 
 

@@ -10,11 +10,13 @@ import numpy as np
 
 from pln_ivr.errors import RecordingError
 from pln_ivr.recordings.filing import Archive
+from pln_ivr.recordings.forms import Codec
+from pln_ivr.recordings.jobs import Answer, Job
 from pln_ivr.recordings.manifest import Manifest, from_json, manifest_key
 from pln_ivr.recordings.names import name_of
-from pln_ivr.recordings.sound import RATE, Codec, Samples, decode
+from pln_ivr.recordings.sound import RATE, Samples, decode
 from pln_ivr.recordings.store import LocalStore
-from pln_ivr.recordings.worker import Answer, Job, do
+from pln_ivr.recordings.worker import do
 
 AGENT_HZ, CUSTOMER_HZ = 660, 440
 

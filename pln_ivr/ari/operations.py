@@ -167,14 +167,14 @@ class Operations(ABC):
         extension: str,
         variables: Mapping[str, str],
         caller_id: str,
-        originator: str | None,
+        originator: str,
         seconds: int,
     ) -> None:
         """Ring an endpoint; when it answers it runs the dialplan at `extension` in `context`.
 
-        `originator`, if any, is the channel whose codecs and linked id the new one takes; `seconds`
-        is Asterisk's own limit on the ringing. Raises AriRefused with status 500 if no
-        channel can be made, e.g. to a phone that is not registered.
+        `originator`, unless empty, is the channel whose codecs and linked id the new one takes;
+        `seconds` is Asterisk's own limit on the ringing. Raises AriRefused with status 500 if
+        no channel can be made, e.g. to a phone that is not registered.
         """
         query = {
             "endpoint": endpoint,

@@ -80,10 +80,10 @@ class Partners:
                 try:
                     yield partner
                 except BaseException:  # a shutdown and a bug are not the caller's doing either
-                    if not caller.gone and not partner.talked:
-                        partner.result = OfferResult.FAILED
-                    elif not caller.gone:
+                    if partner.talked and not caller.gone:
                         partner.talk_end = TalkEnd.FAILED
+                    elif partner.result is OfferResult.CALLER_GONE and not caller.gone:
+                        partner.result = OfferResult.FAILED  # nobody has said why yet
                     raise
         finally:
             if counts or partner.talked:

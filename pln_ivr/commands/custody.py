@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import io
 import sys
-import wave
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
@@ -24,7 +22,6 @@ from pln_ivr.recordings.manifest import manifest_key
 from pln_ivr.recordings.names import name_of
 from pln_ivr.recordings.retention import Keep, delete, purge
 from pln_ivr.recordings.sealing import load_keys
-from pln_ivr.recordings.sound import RATE, decode
 from pln_ivr.recordings.store import LocalStore
 
 Id = Annotated[str, typer.Argument(metavar="ID", help="The recording's id.")]
@@ -39,7 +36,7 @@ def play_(
         raise ConfigError("recordings play: pipe it into a player, like: … | aplay")
     settings = load(config)
     row = _noted(settings, recording, Access.PLAY, _someone(settings, token_file, reason))
-    sys.stdout.buffer.write(to_wav(_content(library_of(settings), row)))
+    sys.stdout.buffer.write(_to_wav(_content(library_of(settings), row)))
 
 
 def export_(
@@ -57,7 +54,7 @@ def export_(
         row = _noted(settings, recording_id, Access.EXPORT, by)
         content = _content(library, row)
         form = "wav" if wav else row.codec
-        _write(out / f"{recording_id}.{form}", to_wav(content) if wav else content)
+        _write(out / f"{recording_id}.{form}", _to_wav(content) if wav else content)
         key = manifest_key(name_of(row.uri))
         if library.store.size(key) is not None:  # an earlier version made none
             _write(out / f"{recording_id}.json", library.store.read(key))
@@ -131,16 +128,12 @@ def keep_of(settings: Settings) -> Keep:
     return Keep(own, settings.recordings.retention_days)
 
 
-def to_wav(content: bytes) -> bytes:
-    """A recording's file as WAV, customer left. Raises RecordingError if it is none."""
-    samples = decode(content)
-    made = io.BytesIO()
-    with wave.open(made, "wb") as out:
-        out.setnchannels(2)
-        out.setsampwidth(2)
-        out.setframerate(RATE)
-        out.writeframes(samples.astype("<i2").tobytes())
-    return made.getvalue()
+def _to_wav(content: bytes) -> bytes:
+    """See sound.to_wav. Imported here: it loads FFmpeg's libraries, which no other command and
+    no running program should pay for."""
+    from pln_ivr.recordings.sound import to_wav
+
+    return to_wav(content)
 
 
 def _someone(settings: Settings, token_file: Path | None, reason: str, *roles: Role) -> Someone:

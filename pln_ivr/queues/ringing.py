@@ -121,7 +121,7 @@ async def _dial(
         extension=EXTENSION,
         variables={RECORDING_VARIABLE: what.recording},
         caller_id=what.number,
-        originator=what.caller.id if what.caller else None,
+        originator=what.caller.id if what.caller else "",
         # Asterisk's own limit, past ours: it ends a leg that we could not end.
         seconds=int(times.dial + times.ring) + 5,
     )

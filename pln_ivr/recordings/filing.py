@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import hashlib
 import os
-from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from pln_ivr.errors import RecordingError
+from pln_ivr.recordings.forms import Codec
 from pln_ivr.recordings.manifest import (
     Facts,
     Manifest,
@@ -24,7 +24,7 @@ from pln_ivr.recordings.manifest import (
 )
 from pln_ivr.recordings.names import id_of
 from pln_ivr.recordings.sealing import Keys, seal
-from pln_ivr.recordings.sound import BYTES_PER_SECOND, FRAME_BYTES, Codec, Encoded, encode
+from pln_ivr.recordings.sound import BYTES_PER_SECOND, FRAME_BYTES, Encoded, encode
 from pln_ivr.recordings.store import Store
 
 
@@ -38,7 +38,7 @@ class Archive:
         self._keys = keys
 
     def file(self, raw: Path, facts: Facts, at_least_seconds: float = 0.0) -> Manifest:
-        """Archive `raw`: first the sound, then its manifest. `raw` stays; see `remove_raw`.
+        """Archive `raw`: first the sound, then its manifest. `raw` stays.
 
         Raises RecordingError if it still grows or is shorter than `at_least_seconds` (Asterisk
         may not have written its end yet), or if a disk refuses.
@@ -102,13 +102,6 @@ class Archive:
             return None
         whole = self._store.size(_key_in(manifest)) == manifest.bytes
         return manifest if whole and manifest.raw_bytes == raw_bytes else None
-
-
-def remove_raw(raw: Path) -> None:
-    """Remove a raw recording, and its call's folder if that is empty now. Raises OSError."""
-    raw.unlink(missing_ok=True)
-    with suppress(OSError):  # missing, or another recording of the call is in it
-        raw.parent.rmdir()
 
 
 def _key_in(manifest: Manifest) -> str:

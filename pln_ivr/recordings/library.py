@@ -8,11 +8,11 @@ from typing import Protocol
 
 from pln_ivr.errors import RecordingError
 from pln_ivr.journal import RecordingRow
+from pln_ivr.recordings.jobs import ArchiveSettings
 from pln_ivr.recordings.manifest import manifest_key
 from pln_ivr.recordings.names import name_of
 from pln_ivr.recordings.sealing import Keys, Sealed, load_keys
 from pln_ivr.recordings.store import LocalStore, Store, key_of
-from pln_ivr.recordings.worker import ArchiveSettings
 
 
 class Sound(Protocol):

@@ -13,8 +13,8 @@ import msgspec
 from pln_ivr.errors import RecordingError
 from pln_ivr.journal.records import RecordingRow
 from pln_ivr.outcomes import RecordingFault
+from pln_ivr.recordings.forms import Codec, Side
 from pln_ivr.recordings.names import call_of, id_of
-from pln_ivr.recordings.sound import Codec, Side
 
 SUFFIX = ".json"
 

@@ -15,6 +15,7 @@ import asyncio
 import os
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from logging import INFO, WARNING
 from pathlib import Path
 
@@ -22,11 +23,10 @@ import structlog
 
 from pln_ivr.errors import JournalError, RecordingError
 from pln_ivr.outcomes import RecordingFault
-from pln_ivr.recordings.filing import remove_raw
 from pln_ivr.recordings.index import Index
+from pln_ivr.recordings.jobs import Job
 from pln_ivr.recordings.manifest import Facts, Manifest
 from pln_ivr.recordings.names import is_name
-from pln_ivr.recordings.worker import Job
 from pln_ivr.recordings.workers import Filer
 
 log = structlog.get_logger("pln_ivr.recordings")
@@ -234,3 +234,10 @@ class Recorder:
             if len(found) >= SWEPT_AT_ONCE:
                 break
         return found[:SWEPT_AT_ONCE]
+
+
+def remove_raw(raw: Path) -> None:
+    """Remove a raw recording, and its call's folder if that is empty now. Raises OSError."""
+    raw.unlink(missing_ok=True)
+    with suppress(OSError):  # missing, or another recording of the call is in it
+        raw.parent.rmdir()

@@ -9,9 +9,9 @@ user of PyAV (FFmpeg's libraries: Opus, FLAC) and NumPy.
 from __future__ import annotations
 
 import io
+import wave
 from collections.abc import Iterator
 from dataclasses import dataclass
-from enum import StrEnum
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, cast
@@ -21,6 +21,7 @@ import numpy as np
 from av.audio.stream import AudioStream
 
 from pln_ivr.errors import RecordingError
+from pln_ivr.recordings.forms import Codec, Side
 from pln_ivr.recordings.ogg import name_sides, pre_skip_seconds
 
 RATE = 8000
@@ -47,25 +48,6 @@ NOTHING = 16
 mu-law's own zeros are 8 and 0."""
 
 Samples = np.ndarray[tuple[int, ...], np.dtype[np.int16]]
-
-
-class Codec(StrEnum):
-    """In which form recordings are archived. The word ends the file's name."""
-
-    OPUS = "opus"  # in Ogg: a ninth of the size, what browsers play
-    FLAC = "flac"  # half the size, every sample as it was
-
-
-@dataclass(frozen=True, slots=True)
-class Side:
-    """What was heard of one party."""
-
-    sound_seconds: float
-    """For how long it was louder than LOUD."""
-    nothing_seconds: float
-    """For how long nothing at all had come when the recording ended."""
-    sound_meanwhile: float
-    """For how long, within that, the other side was loud."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +88,18 @@ def encode(raw: Path, codec: Codec) -> Encoded:
         )
     customer, agent = meter.sides()
     return Encoded(content, seconds if frames else 0.0, customer, agent)
+
+
+def to_wav(content: bytes) -> bytes:
+    """A recording's file as WAV, customer left. Raises RecordingError if it is none."""
+    samples = decode(content)
+    made = io.BytesIO()
+    with wave.open(made, "wb") as out:
+        out.setnchannels(2)
+        out.setsampwidth(2)
+        out.setframerate(RATE)
+        out.writeframes(samples.astype("<i2").tobytes())
+    return made.getvalue()
 
 
 def length_seconds(content: bytes) -> float:

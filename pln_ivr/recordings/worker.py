@@ -17,37 +17,11 @@ import msgspec
 
 from pln_ivr.errors import ConfigError, RecordingError
 from pln_ivr.recordings.filing import Archive
-from pln_ivr.recordings.manifest import Facts, Manifest
+from pln_ivr.recordings.jobs import Answer, ArchiveSettings, Job
 from pln_ivr.recordings.sealing import load_keys
-from pln_ivr.recordings.sound import Codec
 from pln_ivr.recordings.store import LocalStore
 
 LOWEST_PRIORITY = 19
-
-
-class ArchiveSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """Where and in which form recordings are archived: the worker's first line."""
-
-    folder: str
-    codec: Codec
-    keys: str | None = None
-    """The file of keys; without one nothing is encrypted."""
-
-
-class Job(msgspec.Struct, frozen=True, kw_only=True):
-    """File this."""
-
-    raw: str
-    facts: Facts
-    at_least_seconds: float
-
-
-class Answer(msgspec.Struct, frozen=True, kw_only=True):
-    """What came of a job: a manifest or an error."""
-
-    manifest: Manifest | None = None
-    error: str = ""
-    cpu_seconds: float = 0.0
 
 
 def open_archive(settings: ArchiveSettings) -> Archive:

@@ -12,8 +12,8 @@ from typing import Protocol
 import msgspec
 
 from pln_ivr.errors import RecordingError
+from pln_ivr.recordings.jobs import Answer, ArchiveSettings, Job
 from pln_ivr.recordings.sealing import load_keys
-from pln_ivr.recordings.worker import Answer, ArchiveSettings, Job
 
 JOB_SECONDS = 600.0
 """One recording takes less than a second of processor time an hour; the rest is waiting for a

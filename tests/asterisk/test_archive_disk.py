@@ -10,7 +10,7 @@ import pytest
 
 from pln_ivr.errors import RecordingError
 from pln_ivr.recordings.filing import Archive
-from pln_ivr.recordings.sound import Codec
+from pln_ivr.recordings.forms import Codec
 from pln_ivr.recordings.store import LocalStore
 from tests.archiving import manifest_of, spool_file
 from tests.unit.test_filing import FACTS, NAME, THREE

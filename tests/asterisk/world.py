@@ -115,7 +115,7 @@ class World:
                 start_new_session=True,
             )
         if wait:
-            eventually(self.ready, 20, "pln_ivr's readiness")
+            eventually(self.ready, 40, "pln_ivr's readiness")
 
     @property
     def app(self) -> subprocess.Popen[bytes]:

@@ -22,7 +22,8 @@ from rich.table import Table
 
 from pln_ivr.calls.prompt_files import build_prompts, load_texts
 from pln_ivr.recordings import sound
-from pln_ivr.recordings.sound import RATE, Codec, Samples, decode, encode
+from pln_ivr.recordings.forms import Codec
+from pln_ivr.recordings.sound import RATE, Samples, decode, encode
 from tests.archiving import raw_of
 from tests.asterisk.sound import from_alaw
 

@@ -32,7 +32,7 @@ from pln_ivr.journal.schema import create_engine, parse_url, upgrade
 from pln_ivr.menu_config import Menu
 from pln_ivr.metrics import Metrics
 from pln_ivr.queues.agents import AgentState, Wish
-from pln_ivr.recordings.sound import Codec
+from pln_ivr.recordings.forms import Codec
 from tests.archiving import Inline
 from tests.fake_ari.server import PASSWORD, Asked, FakeAri, FakeChannel, Json, fake_ari
 

@@ -17,10 +17,11 @@ from pln_ivr.journal.catalogue import Catalogue
 from pln_ivr.journal.tokens import Role, create_token
 from pln_ivr.outcomes import Access, Reason, RecordingFault, Result
 from pln_ivr.recordings.filing import Archive
+from pln_ivr.recordings.forms import Codec
 from pln_ivr.recordings.index import facts_of
 from pln_ivr.recordings.names import name_of
 from pln_ivr.recordings.sealing import load_keys, new_key
-from pln_ivr.recordings.sound import Codec, length_seconds
+from pln_ivr.recordings.sound import length_seconds
 from tests.archiving import spool_file
 from tests.unit.running import Done, Run
 from tests.unit.test_journal import call

@@ -19,10 +19,12 @@ from hypothesis import strategies as st
 from pln_ivr.errors import RecordingError
 from pln_ivr.outcomes import RecordingFault
 from pln_ivr.recordings import filing, store
-from pln_ivr.recordings.filing import Archive, remove_raw
+from pln_ivr.recordings.filing import Archive
+from pln_ivr.recordings.forms import Codec, Side
 from pln_ivr.recordings.manifest import Facts, judge
 from pln_ivr.recordings.names import call_of, id_of, is_name, name_of, recording_name, recording_uri
-from pln_ivr.recordings.sound import Codec, Side, encode
+from pln_ivr.recordings.recorder import remove_raw
+from pln_ivr.recordings.sound import encode
 from pln_ivr.recordings.store import INCOMING, LocalStore
 from tests.archiving import AGENT_HZ, CUSTOMER_HZ, manifest_of, raw_of, spool_file, tone
 

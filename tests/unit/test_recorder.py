@@ -18,10 +18,10 @@ from pln_ivr.journal import JournalReader, JournalWriter, Row, open_journal
 from pln_ivr.outcomes import OfferResult, RecordingFault, Result
 from pln_ivr.recordings import recorder
 from pln_ivr.recordings.index import Index
+from pln_ivr.recordings.jobs import Answer, Job
 from pln_ivr.recordings.manifest import Facts, Manifest
 from pln_ivr.recordings.names import recording_uri
 from pln_ivr.recordings.recorder import Recorder
-from pln_ivr.recordings.worker import Answer, Job
 from tests.archiving import AGENT_HZ, CUSTOMER_HZ, Inline, manifest_of, raw_of, spool_file, tone
 from tests.fake_ari.world import eventually
 from tests.unit.test_filing import FACTS, NAME, THREE

@@ -14,10 +14,11 @@ from hypothesis import strategies as st
 
 from pln_ivr.errors import ConfigError, RecordingError
 from pln_ivr.recordings.filing import Archive
+from pln_ivr.recordings.forms import Codec
+from pln_ivr.recordings.jobs import ArchiveSettings
 from pln_ivr.recordings.sealing import CHUNK, TAG, Keys, Sealed, load_keys, new_key, seal
-from pln_ivr.recordings.sound import Codec, length_seconds
+from pln_ivr.recordings.sound import length_seconds
 from pln_ivr.recordings.store import LocalStore
-from pln_ivr.recordings.worker import ArchiveSettings
 from pln_ivr.recordings.workers import open_workers
 from tests.archiving import spool_file
 from tests.unit.running import Run

@@ -10,11 +10,11 @@ import pytest
 
 from pln_ivr.errors import RecordingError
 from pln_ivr.recordings import sound
+from pln_ivr.recordings.forms import Codec
 from pln_ivr.recordings.ogg import name_sides
 from pln_ivr.recordings.sound import (
     BLOCK_FRAMES,
     RATE,
-    Codec,
     Samples,
     decode,
     encode,

@@ -15,9 +15,9 @@ from pln_ivr.errors import JournalError
 from pln_ivr.journal import OfferRow, RecordingRow, Row, open_journal
 from pln_ivr.outcomes import OfferResult, Reason, RecordingFault, Result
 from pln_ivr.recordings.filing import Archive
+from pln_ivr.recordings.forms import Codec
 from pln_ivr.recordings.index import facts_of
 from pln_ivr.recordings.names import name_of, recording_uri
-from pln_ivr.recordings.sound import Codec
 from pln_ivr.recordings.store import LocalStore
 from pln_ivr.recordings.verify import Account, Finding, Places, Spoken, compare, verify
 from tests.archiving import AGENT_HZ, CUSTOMER_HZ, raw_of, spool_file, tone

@@ -14,8 +14,8 @@ import pytest
 
 from pln_ivr.errors import RecordingError
 from pln_ivr.recordings import workers
-from pln_ivr.recordings.sound import Codec
-from pln_ivr.recordings.worker import ArchiveSettings, Job
+from pln_ivr.recordings.forms import Codec
+from pln_ivr.recordings.jobs import ArchiveSettings, Job
 from pln_ivr.recordings.workers import Workers, open_workers
 from tests.archiving import manifest_of, spool_file
 from tests.unit.test_filing import FACTS, NAME, THREE
