@@ -20,6 +20,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from heapq import heappop, heappush
 from pathlib import Path
 from typing import Any
 
@@ -57,6 +58,10 @@ def _text(moment: float) -> str:
     return datetime.fromtimestamp(moment, UTC).strftime("%Y-%m-%d %H:%M:%S.%f")
 
 
+def _moment(text: str) -> float:
+    return datetime.fromisoformat(text).replace(tzinfo=UTC).timestamp()
+
+
 def made_calls(number: int, seed: int) -> Iterator[tuple[dict[str, Any], list[dict[str, Any]]]]:
     """Calls with their offers, in the order in which they began."""
     dice, made, day = random.Random(seed), 0, 0
@@ -72,12 +77,11 @@ def made_calls(number: int, seed: int) -> Iterator[tuple[dict[str, Any], list[di
         )
         ends: list[float] = []
         for at in starts:
-            ends = [end for end in ends if end > at] if len(ends) >= CAPACITY else ends
+            while ends and ends[0] <= at:
+                heappop(ends)
             call, offers = _call(dice, made, at, len(ends) >= CAPACITY, day == BLACKOUT_ON)
             if call["outcome"] != "rejected":
-                ends.append(
-                    datetime.fromisoformat(call["ended_at"]).replace(tzinfo=UTC).timestamp()
-                )
+                heappush(ends, _moment(call["ended_at"]))
             made += 1
             yield call, offers
         day += 1
