@@ -20,6 +20,7 @@ from pln_ivr.calls.prompt_files import build_prompts
 from pln_ivr.commands.conduct import conduct_cli
 from pln_ivr.commands.options import ConfigFile
 from pln_ivr.commands.output import print_json
+from pln_ivr.commands.person import person_cli
 from pln_ivr.commands.recordings import recordings_cli
 from pln_ivr.commands.report import report
 from pln_ivr.commands.statement import statement_cli
@@ -47,6 +48,7 @@ prompts_cli = typer.Typer(help="What callers hear.", no_args_is_help=True)
 cli.add_typer(prompts_cli, name="prompts")
 cli.add_typer(conduct_cli, name="conduct")
 cli.add_typer(token_cli, name="token")
+cli.add_typer(person_cli, name="person")
 cli.add_typer(recordings_cli, name="recordings")
 cli.add_typer(statement_cli, name="statement")
 

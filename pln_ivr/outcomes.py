@@ -225,6 +225,13 @@ class RecordingFault(StrEnum):
     AGENT_FELL_SILENT = "agent_fell_silent"
 
 
+class PersonAct(StrEnum):
+    """What somebody did with all that is held about one person."""
+
+    EXPORT = "export"  # took a copy of it
+    ERASE = "erase"  # for good
+
+
 class Access(StrEnum):
     """What somebody did with a recording."""
 

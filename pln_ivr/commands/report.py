@@ -1,8 +1,9 @@
-"""`pln-ivr report`: how well the queues were served, and what each agent did."""
+"""`pln-ivr report`: a day, its queues and agents, its busies, its statements."""
 
 from __future__ import annotations
 
-from dataclasses import asdict, fields
+import json
+from collections.abc import Callable
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Annotated, Any
@@ -12,56 +13,49 @@ import typer
 from pln_ivr.commands.options import (
     DEFAULT_ZONE,
     ConfigFile,
-    Period,
     Since,
     Until,
     Zone,
     period_of,
     zone_of,
 )
-from pln_ivr.commands.output import Format, print_json, print_table, write_csv
-from pln_ivr.config import Settings, load
-from pln_ivr.errors import RosterError
-from pln_ivr.journal import JournalReader
-from pln_ivr.journal.reports import (
-    AgentFigures,
-    QueueFigures,
-    agent_figures,
-    agents_together,
-    queue_figures,
-    queues_together,
-)
-from pln_ivr.outcomes import IncidentKind
-from pln_ivr.queues.roster import load_roster
-
-
-def _columns(name: str) -> list[str]:
-    match name:
-        case "agent":
-            return ["agent", "name"]
-        case "incidents":
-            return list(IncidentKind)
-    return [name]
-
-
-QUEUE_COLUMNS = [field.name for field in fields(QueueFigures)]
-AGENT_COLUMNS = [name for field in fields(AgentFigures) for name in _columns(field.name)]
-WORDS = ("queue", "agent", "name")
-SHARES = ("service_level", "service_share")
-HEADINGS = {
-    "within_target": "in time",
-    "abandoned_within_target": "gave up in time",
-    "service_level": "service level",
-    "service_share": "target",
-}
-"""Shorter than the columns' names, where the table would be too wide."""
+from pln_ivr.commands.output import print_json, print_table, write_csv
+from pln_ivr.commands.report_day import busies_report, day_report
+from pln_ivr.commands.report_form import Report, Row, Table, cell, heading, plain
+from pln_ivr.commands.report_making import Making, progress_on_terminal
+from pln_ivr.commands.report_outage import outage_report
+from pln_ivr.commands.report_page import page
+from pln_ivr.commands.report_people import agents_report, queues_report
+from pln_ivr.config import load
+from pln_ivr.errors import ConfigError
 
 
 class Subject(StrEnum):
     """What a report is about."""
 
+    DAY = "day"
     QUEUES = "queues"
     AGENTS = "agents"
+    BUSIES = "busies"
+    OUTAGE = "outage"
+
+
+class Form(StrEnum):
+    """Forms of a report."""
+
+    TABLE = "table"
+    CSV = "csv"
+    JSON = "json"
+    HTML = "html"
+
+
+MAKERS: dict[Subject, Callable[[Making], Report]] = {
+    Subject.DAY: day_report,
+    Subject.QUEUES: queues_report,
+    Subject.AGENTS: agents_report,
+    Subject.BUSIES: busies_report,
+    Subject.OUTAGE: outage_report,
+}
 
 
 def report(
@@ -72,83 +66,81 @@ def report(
     until: Until = None,
     zone: Zone = DEFAULT_ZONE,
     form: Annotated[
-        Format, typer.Option("--format", help="json: one object a line.")
-    ] = Format.TABLE,
+        Form, typer.Option("--format", help="html: a page with charts, complete in itself.")
+    ] = Form.TABLE,
+    table: Annotated[
+        str | None, typer.Option(help="Which of its tables, for csv; without it the first.")
+    ] = None,
 ) -> None:
-    """How the queues were served, or what the agents did, in a day or between two times.
+    """What happened in a day or between two times: all of it, how the queues were served, what the
+    agents did, who heard busy, what callers were told in an outage.
 
-    Counted are the calls that joined a line, the offers that were made and the incidents that
-    happened in that time.
+    As json, queues and agents are one object a line, the others one object with all their tables.
     """
     settings = load(config)
-    period = period_of(day, since, until, zone_of(zone), datetime.now(UTC))
-    made = _queues if subject is Subject.QUEUES else _agents
-    columns, rows, total = made(settings, period)
-    if form is Format.TABLE:
+    now = datetime.now(UTC)
+    period = period_of(day, since, until, zone_of(zone), now)
+    with progress_on_terminal() as progress:
+        made = MAKERS[subject](Making(settings, period, now, progress))
+    match form:
+        case Form.TABLE:
+            print(made.period)
+            for one in made.tables:
+                _show(made, one)
+        case Form.CSV:
+            chosen = _chosen(made, table)
+            write_csv(chosen.columns, [_plain(chosen, row) for row in chosen.rows])
+        case Form.JSON:
+            _print_json(made)
+        case Form.HTML:
+            print(page(made, now))
+
+
+def _show(made: Report, table: Table) -> None:
+    zone = made.period.zone
+    if table.single:
+        (row,) = table.rows
         print_table(
-            [_heading(column) for column in columns],
-            [[_cell(column, row[column]) for column in columns] for row in rows],
-            title=str(period),
-            figures=[_heading(column) for column in columns if column not in WORDS],
-            total=[_cell(column, total[column]) for column in columns],
+            ["figure", "value"],
+            [[heading(column), cell(column, row[column], zone)] for column in table.columns],
+            title=heading(table.name),
+            figures=["value"],
         )
         return
-    rounded = [{column: _rounded(row[column]) for column in columns} for row in rows]
-    if form is Format.JSON:
-        print_json(rounded)
-    else:
-        write_csv(columns, rounded)
+    print_table(
+        [heading(column) for column in table.columns],
+        [[cell(column, row[column], zone) for column in table.columns] for row in table.rows],
+        title=heading(table.name),
+        figures=[heading(column) for column in table.columns if column not in table.words],
+        total=[cell(c, table.total[c], zone) for c in table.columns] if table.total else (),
+    )
 
 
-Row = dict[str, Any]
-Made = tuple[list[str], list[Row], Row]
-"""Columns, rows, and all rows together."""
+def _chosen(made: Report, name: str | None) -> Table:
+    if name is None:
+        return made.tables[0]
+    for table in made.tables:
+        if table.name == name:
+            return table
+    names = ", ".join(table.name for table in made.tables)
+    raise ConfigError(f"--table: this report has no {name!r}; it has {names}")
 
 
-def _queues(settings: Settings, period: Period) -> Made:
-    targets = {
-        name: (queue.service_seconds, queue.service_share)
-        for name, queue in settings.queues.names.items()
-    }
-    with JournalReader(settings.journal.url) as reader:
-        figures = queue_figures(reader.queued_calls(period.since, period.until), targets)
-    return QUEUE_COLUMNS, [asdict(one) for one in figures], asdict(queues_together(figures))
+def _print_json(made: Report) -> None:
+    if len(made.tables) == 1:
+        (table,) = made.tables
+        print_json([_plain(table, row) for row in table.rows])
+        return
+    whole: dict[str, Any] = {"since": made.period.since, "until": made.period.until}
+    for table in made.tables:
+        rows = [_plain(table, row) for row in table.rows]
+        whole[table.name] = rows[0] if table.single else rows
+    print(json.dumps(whole, default=_iso))
 
 
-def _agents(settings: Settings, period: Period) -> Made:
-    names = _names(settings)
-    with JournalReader(settings.journal.url) as reader:
-        figures = agent_figures(
-            reader.offers_between(period.since, period.until),
-            reader.incidents(since=period.since, until=period.until),
-        )
-
-    def row(one: AgentFigures) -> Row:
-        return asdict(one) | {"name": names.get(one.agent, "")} | dict(one.incidents)
-
-    return AGENT_COLUMNS, [row(one) for one in figures], row(agents_together(figures))
+def _plain(table: Table, row: Row) -> Row:
+    return {column: plain(row[column]) for column in table.columns}
 
 
-def _names(settings: Settings) -> dict[str, str]:
-    """Of those who are on the roster now; a report is made without it, too."""
-    try:
-        roster = load_roster(settings.agents.roster, settings.queues.skills)
-    except RosterError:
-        return {}
-    return {entry.extension: entry.name for entry in roster.values()}
-
-
-def _heading(column: str) -> str:
-    return HEADINGS.get(column) or column.replace("_seconds", " s").replace("_", " ")
-
-
-def _cell(column: str, value: Any) -> str:
-    if value is None:
-        return "-"
-    if column in SHARES:
-        return f"{value:.1%}"
-    return f"{value:.1f}" if isinstance(value, float) else str(value)
-
-
-def _rounded(value: Any) -> Any:
-    return round(value, 3) if isinstance(value, float) else value
+def _iso(value: object) -> str:
+    return value.isoformat() if isinstance(value, datetime) else str(value)

@@ -70,10 +70,13 @@ class Access:
 
     def _stream(self, query: sa.Select[Any]) -> Iterator[Mapping[str, Any]]:
         """The same, a few at a time, for what may not fit into memory."""
+        return (dict(row._mapping) for row in self._tuples(query))
+
+    def _tuples(self, query: sa.Executable) -> Iterator[Any]:
+        """The same as tuples, which cost less."""
         with self._connection() as connection:
             options = {"yield_per": ROWS_AT_ONCE}
-            for row in connection.execute(query, execution_options=options).mappings():
-                yield dict(row)
+            yield from connection.execute(query, execution_options=options)
 
     @contextmanager
     def _connection(self) -> Iterator[Connection]:

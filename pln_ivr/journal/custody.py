@@ -107,12 +107,7 @@ class Custody(Journal):
                     f"recording {recording_id} is on legal hold by {row.held_by}"
                     f" ({row.hold_reason}); release it first"
                 )
-            if row.deleted_at:
-                return row
-            gone = replace(
-                row, deleted_at=datetime.now(UTC), deleted_by=by.who, delete_reason=by.reason
-            )
-            return _change(connection, gone, Access.DELETE, by)
+            return mark_deleted(connection, row, by)
 
     def expired(self, queue: str | None, others: list[str], before: datetime) -> Iterator[str]:
         """The ids of a queue's recordings that began before then, are not held, not deleted; of
@@ -132,6 +127,14 @@ class Custody(Journal):
         table = tables.recordings
         query = sa.select(table).where(table.c.deleted_at >= moment)
         return (RecordingRow(**row) for row in self._rows(query))
+
+
+def mark_deleted(connection: Connection, row: RecordingRow, by: Someone) -> RecordingRow:
+    """In a transaction that is under way: the row as deleted, unless it is already."""
+    if row.deleted_at:
+        return row
+    gone = replace(row, deleted_at=datetime.now(UTC), deleted_by=by.who, delete_reason=by.reason)
+    return _change(connection, gone, Access.DELETE, by)
 
 
 def _find(connection: Connection, recording_id: str) -> RecordingRow:

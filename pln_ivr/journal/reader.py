@@ -124,7 +124,7 @@ class JournalReader(Access):
         place = sa.func.row_number().over(partition_by=table.c.agent, order_by=newest_first)
         query = sa.select(table, place.label("place"))
         if before is not None:
-            query = query.where(_within(table.c.changed_at, before - LOOK_BACK, before))
+            query = query.where(within(table.c.changed_at, before - LOOK_BACK, before))
         ranked = query.subquery()
         columns = [ranked.c[c.name] for c in table.columns]
         latest = sa.select(*columns).where(ranked.c.place == 1).order_by(ranked.c.agent)
@@ -134,19 +134,19 @@ class JournalReader(Access):
         """The changes of state from `since` to before `until`, in order of time; first of all
         each agent's last one before `since`, which says how they began."""
         table = tables.agent_states
-        query = sa.select(table).where(_within(table.c.changed_at, since, until))
+        query = sa.select(table).where(within(table.c.changed_at, since, until))
         query = query.order_by(table.c.changed_at, table.c.sequence, table.c.change_id)
         changes = [AgentStateRow(**row) for row in self._rows(query)]
         return self.agent_states(before=since) + changes
 
     def queued_calls(self, since: datetime, until: datetime) -> Iterator[CallRow]:
         """The calls that joined a line from `since` to before `until`, in no order."""
-        query = sa.select(tables.calls).where(_within(tables.calls.c.queued_at, since, until))
+        query = sa.select(tables.calls).where(within(tables.calls.c.queued_at, since, until))
         return (_call(row) for row in self._stream(query))
 
     def offers_between(self, since: datetime, until: datetime) -> Iterator[OfferRow]:
         """The offers made from `since` to before `until`, in no order."""
-        query = sa.select(tables.offers).where(_within(tables.offers.c.offered_at, since, until))
+        query = sa.select(tables.offers).where(within(tables.offers.c.offered_at, since, until))
         return (_offer(row) for row in self._stream(query))
 
     def offer(self, offer_id: str) -> OfferRow | None:
@@ -161,8 +161,8 @@ class JournalReader(Access):
         over, in no order; not those of calls that Asterisk served alone."""
         table = tables.offers
         query = sa.select(table).where(
-            _within(table.c.offered_at, since - LONGEST_RING, until),
-            _within(table.c.talking_at, since, until),
+            within(table.c.offered_at, since - LONGEST_RING, until),
+            within(table.c.talking_at, since, until),
             table.c.talked_until.is_not(None),
         )
         return (_offer(row) for row in self._stream(query))
@@ -172,8 +172,8 @@ class JournalReader(Access):
         before `until`, in no order."""
         table = tables.calls
         query = sa.select(table).where(
-            _within(table.c.started_at, since - LONGEST_WAIT, until),
-            _within(table.c.talking_at, since, until),
+            within(table.c.started_at, since - LONGEST_WAIT, until),
+            within(table.c.talking_at, since, until),
             table.c.fallback,
             table.c.outcome.is_not(None),
         )
@@ -188,7 +188,7 @@ class JournalReader(Access):
         """The recordings of conversations that began from `since` to before `until`, in no
         order; deleted ones among them."""
         table = tables.recordings
-        query = sa.select(table).where(_within(table.c.began_at, since, until))
+        query = sa.select(table).where(within(table.c.began_at, since, until))
         return (RecordingRow(**row) for row in self._stream(query))
 
     # -- incidents, help ----------------------------------------------------------------------
@@ -208,7 +208,7 @@ class JournalReader(Access):
         wanted = {table.c.agent: agent, table.c.kind: kind, table.c.review: review}
         query = sa.select(table).where(
             *(column == value for column, value in wanted.items() if value is not None),
-            _within(table.c.happened_at, since, until),
+            within(table.c.happened_at, since, until),
         )
         query = query.order_by(table.c.happened_at.desc(), table.c.incident_id.desc())
         return [to_incident(row) for row in self._rows(query.limit(most))]
@@ -228,7 +228,7 @@ class JournalReader(Access):
     def flags(self, since: datetime, until: datetime | None = None) -> list[FlagRow]:
         """The white flags raised from `since` to before `until`, oldest first."""
         table = tables.flags
-        query = sa.select(table).where(_within(table.c.raised_at, since, until))
+        query = sa.select(table).where(within(table.c.raised_at, since, until))
         query = query.order_by(table.c.raised_at, table.c.flag_id)
         return [_flag(row) for row in self._rows(query)]
 
@@ -246,10 +246,10 @@ class JournalReader(Access):
         return [_supervision(row) for row in self._rows(query)]
 
 
-def _within(
+def within(
     column: sa.Column[Any], since: datetime | None, until: datetime | None
 ) -> sa.ColumnElement[bool]:
-    """From `since` to before `until`; None is no bound."""
+    """From `since` to before `until`; None is no bound. A condition of a query."""
     lower = sa.true() if since is None else column >= since
     return sa.and_(lower, sa.true() if until is None else column < until)
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, fields
 from datetime import datetime
 
 from pln_ivr.journal.records import CallRow, IncidentRow, OfferRow
+from pln_ivr.journal.waits import Waits
 from pln_ivr.outcomes import IncidentKind, OfferResult, Result, Review
 
 Target = tuple[float, float]
@@ -43,6 +44,17 @@ class QueueFigures:
     service_share: float | None  # the level to reach
     average_wait_seconds: float | None
     longest_wait_seconds: float | None
+    waits: Waits = field(default_factory=Waits, repr=False, compare=False)
+
+    @property
+    def median_wait_seconds(self) -> float | None:
+        """Half of the calls waited no longer."""
+        return self.waits.percentile(0.5)
+
+    @property
+    def wait_90_seconds(self) -> float | None:
+        """Nine in ten waited no longer."""
+        return self.waits.percentile(0.9)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,30 +81,94 @@ class AgentFigures:
 
 
 def queue_figures(calls: Iterable[CallRow], targets: Mapping[str, Target]) -> list[QueueFigures]:
-    """The figures of each queue that has a target or a call, by name.
+    """The figures of each queue that has a target or a call, by name."""
+    tally = QueueTally(targets)
+    for call in calls:
+        if call.queued_at is not None:
+            tally.add(
+                call.queue,
+                call.outcome,
+                call.queued_at.timestamp(),
+                _epoch(call.talking_at),
+                _epoch(call.ended_at),
+            )
+    return tally.figures()
+
+
+class QueueTally:
+    """Adds up calls by their queues. Times are epoch seconds.
 
     The service level is the share of calls that were answered in time, among all that joined
     the line but those who gave up before that time was over.
     """
-    tallies = {queue: _Queue(target) for queue, target in targets.items()}
-    for call in calls:
-        if call.queued_at is not None:
-            tallies.setdefault(call.queue or NO_QUEUE, _Queue()).add(call, call.queued_at)
-    return [tally.figures(queue) for queue, tally in sorted(tallies.items())]
+
+    def __init__(self, targets: Mapping[str, Target]) -> None:
+        self._queues = {queue: _Queue(target) for queue, target in targets.items()}
+
+    def add(
+        self,
+        queue: str | None,
+        outcome: str | None,
+        queued: float,
+        talking: float | None,
+        ended: float | None,
+    ) -> None:
+        """One call that joined a line."""
+        tally = self._queues.get(queue or NO_QUEUE)
+        if tally is None:
+            tally = self._queues[queue or NO_QUEUE] = _Queue()
+        tally.add(outcome, queued, talking, ended)
+
+    def figures(self) -> list[QueueFigures]:
+        """Of each queue that has a target or a call, by name."""
+        return [tally.figures(queue) for queue, tally in sorted(self._queues.items())]
 
 
 def agent_figures(
     offers: Iterable[OfferRow], incidents: Iterable[IncidentRow]
 ) -> list[AgentFigures]:
     """The figures of each agent who has an offer or an incident, by extension."""
-    tallies: dict[str, _Agent] = {}
+    tally = AgentTally()
     for offer in offers:
-        tallies.setdefault(offer.agent, _Agent()).add(offer)
-    for incident in incidents:
-        tally = tallies.setdefault(incident.agent, _Agent())
-        tally.incidents[incident.kind] += 1
-        tally.upheld += incident.review is Review.UPHELD
-    return [tally.figures(agent) for agent, tally in sorted(tallies.items())]
+        tally.add(
+            offer.agent,
+            offer.result,
+            _epoch(offer.talking_at),
+            _epoch(offer.talked_until),
+            _epoch(offer.wrapped_up_at),
+            offer.held_seconds,
+        )
+    return tally.figures(incidents)
+
+
+class AgentTally:
+    """Adds up offers by their agents. Times are epoch seconds."""
+
+    def __init__(self) -> None:
+        self._agents: dict[str, _Agent] = {}
+
+    def add(
+        self,
+        agent: str,
+        result: str | None,
+        talking: float | None,
+        talked_until: float | None,
+        wrapped_up: float | None,
+        held_seconds: float,
+    ) -> None:
+        """One offer, and the conversation that came of it."""
+        tally = self._agents.get(agent)
+        if tally is None:
+            tally = self._agents[agent] = _Agent()
+        tally.add(result, talking, talked_until, wrapped_up, held_seconds)
+
+    def figures(self, incidents: Iterable[IncidentRow]) -> list[AgentFigures]:
+        """Of each agent who has an offer or an incident, by extension."""
+        for incident in incidents:
+            tally = self._agents.setdefault(incident.agent, _Agent())
+            tally.incidents[incident.kind] += 1
+            tally.upheld += incident.review is Review.UPHELD
+        return [tally.figures(agent) for agent, tally in sorted(self._agents.items())]
 
 
 def queues_together(figures: Sequence[QueueFigures]) -> QueueFigures:
@@ -100,23 +176,17 @@ def queues_together(figures: Sequence[QueueFigures]) -> QueueFigures:
     added: dict[str, int] = {name: sum(getattr(one, name) for one in figures) for name in _COUNTS}
     targeted = [one for one in figures if one.service_share is not None]
     counted = sum(one.queued - one.abandoned_within_target for one in targeted)
-    waits = [
-        (one.average_wait_seconds, one.queued - one.waiting)
-        for one in figures
-        if one.average_wait_seconds is not None
-    ]
-    longest = (one.longest_wait_seconds for one in figures if one.longest_wait_seconds is not None)
+    waits = Waits()
+    for one in figures:
+        waits.add_all(one.waits)
     return QueueFigures(
         queue=TOGETHER,
         **added,
         service_level=added["within_target"] / counted if counted else None,
         service_share=None,
-        average_wait_seconds=(
-            sum(wait * calls for wait, calls in waits) / sum(calls for _, calls in waits)
-            if waits
-            else None
-        ),
-        longest_wait_seconds=max(longest, default=None),
+        average_wait_seconds=waits.average(),
+        longest_wait_seconds=waits.longest(),
+        waits=waits,
     )
 
 
@@ -136,7 +206,7 @@ _COUNTS = (
 )  # fmt: skip
 _NO_SUMS = ("agent", "incidents")
 
-_ENDS = {
+_ENDS: Mapping[str | None, str] = {
     Result.ANSWERED: "answered",
     Result.ABANDONED: "abandoned",
     Result.RELEASED: "released",
@@ -155,20 +225,18 @@ class _Queue:
     ends: Counter[str] = field(default_factory=Counter)
     within: int = 0
     abandoned_within: int = 0
-    waits: int = 0
-    waited_seconds: float = 0.0
-    longest_seconds: float = 0.0
+    waits: Waits = field(default_factory=Waits)
 
-    def add(self, call: CallRow, queued_at: datetime) -> None:
-        end = "answered" if call.talking_at else _ENDS[call.outcome]
+    def add(
+        self, outcome: str | None, queued: float, talking: float | None, ended: float | None
+    ) -> None:
+        end = "answered" if talking is not None else _ENDS[outcome]
         self.ends[end] += 1
-        over_at = call.talking_at if end == "answered" else call.ended_at
-        if over_at is None:
+        over = talking if talking is not None else ended
+        if over is None:
             return
-        wait = _seconds(queued_at, over_at)
-        self.waits += 1
-        self.waited_seconds += wait
-        self.longest_seconds = max(self.longest_seconds, wait)
+        wait = max(0.0, over - queued)
+        self.waits.add(wait)
         if self.target and wait <= self.target[0]:
             self.within += end == "answered"
             self.abandoned_within += end == "abandoned"
@@ -188,8 +256,9 @@ class _Queue:
             abandoned_within_target=self.abandoned_within,
             service_level=self.within / counted if self.target and counted else None,
             service_share=self.target[1] if self.target else None,
-            average_wait_seconds=self.waited_seconds / self.waits if self.waits else None,
-            longest_wait_seconds=self.longest_seconds if self.waits else None,
+            average_wait_seconds=self.waits.average(),
+            longest_wait_seconds=self.waits.longest(),
+            waits=self.waits,
         )
 
 
@@ -197,18 +266,29 @@ class _Queue:
 class _Agent:
     """Adds up one agent's offers and incidents."""
 
-    results: Counter[OfferResult | None] = field(default_factory=Counter)
+    results: Counter[str | None] = field(default_factory=Counter)
     talk_seconds: float = 0.0
     held_seconds: float = 0.0
     wrap_up_seconds: float = 0.0
     incidents: Counter[IncidentKind] = field(default_factory=Counter)
     upheld: int = 0
 
-    def add(self, offer: OfferRow) -> None:
-        self.results[OfferResult.ANSWERED if offer.talking_at else offer.result] += 1
-        self.held_seconds += offer.held_seconds
-        self.talk_seconds += _seconds(offer.talking_at, offer.talked_until)
-        self.wrap_up_seconds += _seconds(offer.talked_until, offer.wrapped_up_at)
+    def add(
+        self,
+        result: str | None,
+        talking: float | None,
+        talked_until: float | None,
+        wrapped_up: float | None,
+        held_seconds: float,
+    ) -> None:
+        self.results[result if talking is None else OfferResult.ANSWERED] += 1
+        self.held_seconds += held_seconds
+        if talked_until is None:
+            return
+        if talking is not None:
+            self.talk_seconds += max(0.0, talked_until - talking)
+        if wrapped_up is not None:
+            self.wrap_up_seconds += max(0.0, wrapped_up - talked_until)
 
     def figures(self, agent: str) -> AgentFigures:
         return AgentFigures(
@@ -232,7 +312,5 @@ class _Agent:
         )
 
 
-def _seconds(since: datetime | None, until: datetime | None) -> float:
-    if since is None or until is None:
-        return 0.0
-    return max(0.0, (until - since).total_seconds())
+def _epoch(moment: datetime | None) -> float | None:
+    return None if moment is None else moment.timestamp()

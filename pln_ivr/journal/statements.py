@@ -82,6 +82,14 @@ class Statements(Access):
         )
         return [_statement(row) for row in self._rows(query.order_by(table.c.version))]
 
+    def live_between(self, since: datetime, until: datetime, now: datetime) -> list[StatementRow]:
+        """Those that were live at some time from `since` to before `until`, the oldest first.
+        Raises JournalError."""
+        table = tables.statements
+        over_at = sa.func.coalesce(table.c.ended_at, table.c.expires_at)
+        query = sa.select(*_COLUMNS).where(table.c.live_at < until, over_at > since)
+        return [_statement(row).at(now) for row in self._rows(query.order_by(table.c.version))]
+
     def last(self, most: int, now: datetime) -> list[StatementRow]:
         """The newest versions, the newest first. Raises JournalError."""
         table = tables.statements

@@ -306,6 +306,20 @@ accesses = sa.Table(
     sa.Index("accesses_accessed_at", "accessed_at"),
 )
 
+person_accesses = sa.Table(
+    "person_accesses",
+    metadata,
+    sa.Column("access_id", sa.Text, primary_key=True),
+    sa.Column("act", sa.Text, nullable=False),
+    sa.Column("who", sa.Text, nullable=False),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("person", sa.Text, nullable=False),
+    sa.Column("calls", sa.BigInteger, nullable=False),
+    sa.Column("recordings", sa.BigInteger, nullable=False),
+    sa.Column("accessed_at", UtcDateTime, nullable=False),
+    sa.Index("person_accesses_accessed_at", "accessed_at"),
+)
+
 tokens = sa.Table(
     "tokens",
     metadata,
@@ -332,8 +346,8 @@ TABLES: dict[type[Row], sa.Table] = {
     RecordingRow: recordings,
     MarkRow: marks,
 }
-"""What the writer writes. Tokens, statements and accesses are no rows of it: `tokens`, `statements`
-and `custody` write them themselves, each in a transaction of its own."""
+"""What the writer writes. Tokens, statements, accesses are no rows of it: `tokens`, `statements`,
+`custody` and `persons` write them themselves, each in a transaction of its own."""
 
 
 def values_of(row: Row) -> dict[str, Any]:

@@ -1,13 +1,28 @@
-"""The day of the blackout in small: the same bench, whose books must agree to the call."""
+"""The day of the blackout in small: the same bench, whose books must agree to the call, and whose
+reports must agree with Asterisk's own list of calls."""
 
 from __future__ import annotations
 
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
+import pytest
+
+from tests.asterisk.world import REPO
+from tests.bench.accounts import Cdr, at_capacity_seconds
 from tests.bench.blackout import replay, report
 from tests.bench.day import Day
 
 SMALL = Day(calls=600, minutes=0.6, capacity=30, agents=5, seed=4)
+CLOCKS = 0.1
+"""A call's beginning and end are some ms later for us than for Asterisk; at capacity each of
+them counts."""
 
 
 def test_blackout_in_small(tmp_path: Path) -> None:
@@ -17,3 +32,50 @@ def test_blackout_in_small(tmp_path: Path) -> None:
     assert outcome.books.sipp.finals[486] > 0, "the house must have been full"
     assert outcome.talks > 0
     assert (tmp_path / "report/report.html").exists()
+    (journal,) = tmp_path.rglob("journal.db")
+    the_reports_agree(journal, outcome.books.cdr)
+
+
+def the_reports_agree(journal: Path, cdr: Mapping[str, Cdr]) -> None:
+    """Busies in both ways, arrivals and seats: the reports' word against Asterisk's list."""
+    attempts, refused = len(cdr), sum(not line.answered for line in cdr.values())
+    for seats in (SMALL.capacity, SMALL.capacity - 10):
+        busies = report_of("busies", journal, seats, cdr)["busies"]
+        assert (busies["arrivals"], busies["rejected"]) == (attempts, refused)
+        assert busies["busy_share"] == pytest.approx(refused / attempts, abs=1e-3)
+        expected = at_capacity_seconds(cdr.values(), seats)
+        assert expected > 0
+        assert busies["at_capacity_seconds"] == pytest.approx(expected, rel=CLOCKS)
+    whole = report_of("day", journal, SMALL.capacity, cdr)
+    seconds = sum(line.ended - line.started for line in cdr.values() if line.answered)
+    day = whole["day"]
+    assert sum(one["arrivals"] for one in whole["course"]) == day["arrivals"] == attempts
+    assert day["seats_most"] == SMALL.capacity
+    since, until = (datetime.fromisoformat(whole[word]) for word in ("since", "until"))
+    taken = day["seats_average"] * (until - since).total_seconds()
+    assert taken == pytest.approx(seconds, rel=CLOCKS)
+
+
+def report_of(subject: str, journal: Path, seats: int, cdr: Mapping[str, Cdr]) -> dict[str, Any]:
+    """As JSON, from the first call's beginning to the last one's end."""
+    first = min(line.started for line in cdr.values()) - 1
+    last = max(line.ended for line in cdr.values()) + 1
+    times = (
+        *("--since", datetime.fromtimestamp(first, UTC).isoformat()),
+        *("--until", datetime.fromtimestamp(last, UTC).isoformat()),
+    )
+    done = subprocess.run(
+        [sys.executable, "-m", "pln_ivr", "report", subject, *times, "--format", "json"],
+        cwd=REPO,
+        env=os.environ
+        | {
+            "PLN_IVR_JOURNAL__URL": f"sqlite:///{journal}",
+            "PLN_IVR_ADMISSION__CAPACITY": str(seats),
+        },
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == 0, done.stderr
+    whole: dict[str, Any] = json.loads(done.stdout)
+    return whole

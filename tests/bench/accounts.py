@@ -75,6 +75,9 @@ class Cdr:
     caller: str
     channel: str
     answered: bool
+    started: float
+    ended: float
+    """Epoch seconds."""
 
 
 def read_cdr(row: list[str]) -> Cdr:
@@ -83,7 +86,8 @@ def read_cdr(row: list[str]) -> Cdr:
     and uniqueid,start,answer,end,duration,billsec,disposition,src,dst,channel,..."""
     new = not row[4].isdigit()
     disposition, src, channel = (row[4], row[5], row[8]) if new else (row[6], row[7], row[9])
-    return Cdr(row[0], src, channel, disposition == "ANSWERED")
+    times = float(row[1] or 0), float(row[3] or 0)
+    return Cdr(row[0], src, channel, disposition == "ANSWERED", *times)
 
 
 def cdr_book(file: Path) -> dict[str, Cdr]:
@@ -145,6 +149,21 @@ def _row(
 def _epoch(text: str | None) -> float:
     """A time as SQLite keeps it."""
     return datetime.fromisoformat(text).replace(tzinfo=UTC).timestamp() if text else 0.0
+
+
+def at_capacity_seconds(cdr: Iterable[Cdr], capacity: int) -> float:
+    """How long so many calls or more were up at once, by Asterisk's list: every change in the
+    order of time, one by one."""
+    changes = sorted(
+        change for line in cdr if line.answered for change in ((line.started, 1), (line.ended, -1))
+    )
+    up, seconds = 0, 0.0
+    for (at, change), (following, _) in zip(
+        changes, [*changes[1:], (changes[-1][0], 0)], strict=True
+    ):
+        up += change
+        seconds += following - at if up >= capacity else 0.0
+    return seconds
 
 
 def by_outcome(rows: Iterable[Row]) -> Counter[tuple[str, str]]:

@@ -5,15 +5,28 @@ from __future__ import annotations
 import csv
 import io
 import json
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
+from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.console import Console
+from rich.progress import Progress
 
-from pln_ivr.commands.report import AGENT_COLUMNS, QUEUE_COLUMNS
-from pln_ivr.config import Queues
-from pln_ivr.outcomes import OfferResult, Reason, Result, Review
+from pln_ivr.commands.options import period_of, zone_of
+from pln_ivr.commands.report_day import day_report
+from pln_ivr.commands.report_making import Making
+from pln_ivr.commands.report_people import AGENT_COLUMNS, QUEUE_COLUMNS
+from pln_ivr.config import Queues, load
+from pln_ivr.journal import HearingRow
+from pln_ivr.journal.statements import (
+    StatementRow,
+    approve_statement,
+    draft_statement,
+    publish_statement,
+)
+from pln_ivr.outcomes import MenuEnd, OfferResult, Reason, Result, Review, Stage, StatementStatus
 from tests.unit.running import Done, Run, keep
 from tests.unit.test_journal import NOON, call, offer
 from tests.unit.test_journal_questions import incident
@@ -83,6 +96,8 @@ def test_queues_as_json(pln_ivr: Run, folder: Path) -> None:
         "service_share": 0.8,
         "average_wait_seconds": 15.0,
         "longest_wait_seconds": 31.0,
+        "median_wait_seconds": 10.0,
+        "wait_90_seconds": 31.0,
     }
 
 
@@ -143,11 +158,12 @@ def test_a_table_is_what_people_get(pln_ivr: Run, folder: Path) -> None:
     assert "2026-11-23 00:00:00 to 2026-11-24 00:00:00 Asia/Jakarta" in done.stdout
     (line,) = [line for line in done.stdout.splitlines() if f" {QUEUE} " in line]
     assert [cell.strip() for cell in line.strip("│").split("│")] == [
-        QUEUE, "3", "2", "1", "0", "0", "0", "1", "1", "50.0%", "80.0%", "15.0", "31.0"
+        QUEUE, "3", "2", "1", "0", "0", "0", "1", "1", "50.0%", "80.0%", "15.0", "31.0", "10.0",
+        "31.0",
     ]  # fmt: skip
     (line,) = [line for line in done.stdout.splitlines() if " all " in line]
     assert [cell.strip() for cell in line.strip("│").split("│")] == [
-        "all", "3", "2", "1", "0", "0", "0", "1", "1", "50.0%", "-", "15.0", "31.0"
+        "all", "3", "2", "1", "0", "0", "0", "1", "1", "50.0%", "-", "15.0", "31.0", "10.0", "31.0"
     ]  # fmt: skip
     done = pln_ivr(folder, "report", "agents", *DAY)
     (line,) = [line for line in done.stdout.splitlines() if " 101 " in line]
@@ -203,7 +219,155 @@ def test_a_mistake_is_one_line(
     assert says in line
 
 
-def test_there_are_reports_of_two_subjects(pln_ivr: Run, tmp_path: Path) -> None:
+# -- the other subjects, and pages ----------------------------------------------------------
+
+
+def one_object(done: Done) -> dict[str, Any]:
+    (whole,) = as_json(done)
+    return whole
+
+
+def test_a_day_as_json(pln_ivr: Run, folder: Path) -> None:
+    whole = one_object(pln_ivr(folder, "report", "day", *DAY, "--format", "json"))
+    assert whole["since"] == "2026-11-22T17:00:00+00:00"
+    day = whole["day"]
+    # Of the calls that began in the day: all four did, the fourth joined its line the day before.
+    assert (day["arrivals"], day["answered"], day["abandoned"]) == (4, 2, 2)
+    assert (day["rang"], day["missed"], day["seats"]) == (0, 0, 720)
+    assert (day["of_normal_day"], day["of_blackout_day"]) == (0.0, 0.0)
+    assert len(whole["course"]) == 24
+    noon = whole["course"][12]
+    assert (noon["began"], noon["arrivals"]) == ("2026-11-23T05:00:00+00:00", 4)
+    assert noon["seats_most"] == 3
+    assert {"outcome": "answered", "reason": "caller_hung_up", "calls": 2} in whole["outcomes"]
+
+
+def test_busies_are_counted_in_both_ways(pln_ivr: Run, folder: Path) -> None:
+    arguments = ("report", "busies", *DAY, "--format", "json")
+    whole = one_object(pln_ivr(folder, *arguments, ADMISSION__CAPACITY="2"))
+    busies = whole["busies"]
+    assert (busies["arrivals"], busies["rejected"], busies["busy_share"]) == (4, 0, 0.0)
+    assert (busies["seats"], busies["at_capacity_seconds"]) == (2, 90.0)
+    assert busies["by_attempts"] == busies["by_time"] == "reasonable"
+
+
+def told(folder: Path) -> int:
+    """A journal with one statement that two callers heard; its version."""
+    url = keep(
+        folder,
+        call("c1", outcome=Result.ABANDONED, reason=Reason.IN_STATEMENT, ended_at=after(9)),
+        call("c2", menu_at=NOON, menu_path="gangguan", menu_end=MenuEnd.CHOSEN, statement=1),
+        call("c3", menu_at=NOON, outcome=Result.ABANDONED, reason=Reason.IN_MENU),
+        *(
+            HearingRow(
+                hearing_id=f"h{call_id}", sequence=1, node="pln-1", call_id=call_id, version=1,
+                stage=Stage.STATEMENT, began_at=NOON, whole=whole,
+            )
+            for call_id, whole in (("c1", False), ("c2", True))
+        ),
+    )  # fmt: skip
+    row = StatementRow(
+        version=0, status=StatementStatus.DRAFT, areas=("<Bandung>",), cause="gangguan & badai",
+        restoration_at=None, expires_at=datetime.now(UTC) + timedelta(hours=1), text="Padam.",
+        recorded=False, drafted_by="Rina", drafted_at=datetime.now(UTC),
+    )  # fmt: skip
+    version = draft_statement(url, row, b"").version
+    approve_statement(url, version, "Budi")
+    publish_statement(url, version, "Budi")
+    return version
+
+
+def test_what_callers_were_told(pln_ivr: Run, tmp_path: Path) -> None:
+    version = told(tmp_path)
+    arguments = ("report", "outage", "--since", "2026-11-23", "--until", "2099-01-01")
+    whole = one_object(pln_ivr(tmp_path, *arguments, "--format", "json"))
+    (statement,) = whole["statements"]
+    assert (statement["version"], statement["status"]) == (version, "live")
+    assert (statement["heard"], statement["whole"], statement["in_statement"]) == (2, 1, 1)
+    assert statement["others"] == 1
+    assert whole["menu"] == {"came": 2, "hung_up": 1, "abandonment": 0.5}
+    assert whole["choices"] == [{"statement": 1, "path": "gangguan", "end": "chosen", "calls": 1}]
+    done = pln_ivr(tmp_path, *arguments, "--format", "html")
+    assert "&lt;Bandung&gt;" in done.stdout
+    assert "gangguan &amp; badai" in done.stdout
+    assert "<Bandung>" not in done.stdout
+
+
+def test_a_statement_of_another_day_is_not_told_of(pln_ivr: Run, tmp_path: Path) -> None:
+    told(tmp_path)
+    arguments = ("report", "outage", "--day", "2026-01-01", "--format", "json")
+    assert one_object(pln_ivr(tmp_path, *arguments))["statements"] == []
+
+
+@pytest.mark.parametrize("subject", ["day", "queues", "agents", "busies", "outage"])
+def test_a_page_is_complete_in_itself(pln_ivr: Run, folder: Path, subject: str) -> None:
+    done = pln_ivr(folder, "report", subject, *DAY, "--format", "html")
+    assert (done.returncode, done.stderr) == (0, "")
+    page = Page()
+    page.feed(done.stdout)
+    page.close()
+    assert page.open == []
+    assert page.charts == page.described > 0
+    assert page.outside == []
+    assert "nan" not in done.stdout
+    empty = pln_ivr(folder, "report", subject, "--day", "2020-01-01", "--format", "html")
+    assert (empty.returncode, empty.stderr) == (0, "")
+
+
+class Page(HTMLParser):
+    """Reads a page: are all elements closed, all charts described, is nothing fetched?"""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.outside: list[str] = []
+        self.charts = self.described = 0
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if tag in ("link", "script", "img", "iframe", "object") or {"src", "href"} & {*dict(attrs)}:
+            self.outside.append(tag)
+        if tag != "meta":
+            self.open.append(tag)
+        self.charts += tag == "svg"
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        pass
+
+    def handle_data(self, data: str) -> None:
+        self.described += bool(self.open and self.open[-1] == "desc" and data.strip())
+
+
+def test_csv_is_of_the_table_that_is_asked_for(pln_ivr: Run, folder: Path) -> None:
+    arguments = ("report", "day", *DAY, "--format", "csv")
+    first = pln_ivr(folder, *arguments).stdout.splitlines()
+    assert (len(first), first[0].split(",")[0]) == (2, "arrivals")
+    course = pln_ivr(folder, *arguments, "--table", "course").stdout.splitlines()
+    assert (len(course), course[0].split(",")[0]) == (25, "began")
+    wrong = pln_ivr(folder, *arguments, "--table", "weather")
+    assert wrong.returncode == 2
+    assert "it has day, course, outcomes, rings" in wrong.stderr
+
+
+def test_a_report_shows_on_a_terminal_how_far_it_is(folder: Path) -> None:
+    screen = io.StringIO()
+    console = Console(file=screen, force_terminal=True)
+    with Progress(console=console) as progress:
+        period = period_of("2026-11-23", None, None, zone_of("Asia/Jakarta"), NOON)
+        settings = load(None)
+        url = f"sqlite:///{folder}/journal.db"
+        journal = settings.journal.model_copy(update={"url": url})
+        settings = settings.model_copy(update={"journal": journal})
+        day_report(Making(settings, period, NOON + timedelta(days=1), progress))
+        calls, offers = progress.tasks
+    assert (calls.description, calls.total, calls.completed) == ("calls", 4, 4)
+    assert (offers.description, offers.completed) == ("offers", 2)
+    assert "calls" in screen.getvalue()
+
+
+def test_there_are_reports_of_five_subjects(pln_ivr: Run, tmp_path: Path) -> None:
     done = pln_ivr(tmp_path, "report", "weather")
     assert done.returncode == 2
     assert "Traceback" not in done.stderr

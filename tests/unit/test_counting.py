@@ -1,0 +1,75 @@
+"""Questions of reports: numbers for times, and words that both databases know."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql
+
+from pln_ivr.journal import tables
+from pln_ivr.journal.counting import Counting, Epoch
+from pln_ivr.outcomes import Result
+from tests.unit.running import keep
+from tests.unit.test_journal import NOON, call
+
+ALWAYS = datetime(2000, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC)
+
+
+def at(second: float) -> datetime:
+    return NOON.replace(microsecond=0) + timedelta(seconds=second)
+
+
+def test_a_time_is_read_to_the_microsecond(tmp_path: Path) -> None:
+    moments = [at(0), at(0.000001), at(0.5), at(59.999999), datetime(2026, 2, 28, tzinfo=UTC)]
+    rows = [call(f"c{n}", started_at=moment) for n, moment in enumerate(moments)]
+    with Counting(keep(tmp_path, *rows)) as counting:
+        found = sorted(one.started for one in counting.calls_between(*ALWAYS))
+    assert found == pytest.approx(sorted(moment.timestamp() for moment in moments), abs=1e-6)
+    assert len(set(found)) == len(moments)
+
+
+def test_a_time_that_never_came_is_none(tmp_path: Path) -> None:
+    with Counting(keep(tmp_path, call())) as counting:
+        (one,) = counting.calls_between(*ALWAYS)
+        assert (one.queued, one.talking, one.ended) == (None, None, None)
+
+
+def test_postgresql_is_asked_in_its_own_words() -> None:
+    query = sa.select(Epoch(tables.calls.c.started_at))
+    dialect = postgresql.dialect()  # type: ignore[no-untyped-call]
+    sql = " ".join(str(query.compile(dialect=dialect)).split())
+    assert "CAST(extract(epoch FROM calls.started_at) AS float8)" in sql
+    assert "strftime" not in sql
+
+
+def test_two_times_are_told_apart_though_queries_are_cached(tmp_path: Path) -> None:
+    row = call(started_at=at(1), queued_at=at(2), talking_at=at(3), ended_at=at(4))
+    with Counting(keep(tmp_path, row)) as counting:
+        (one,) = counting.calls_between(*ALWAYS)
+        (again,) = counting.queued_between(*ALWAYS)
+    assert one == again
+    assert [second - one.started for second in (one.queued, one.talking, one.ended) if second] == [
+        1,
+        2,
+        3,
+    ]
+
+
+def test_earlier_calls_are_those_that_had_a_seat_at_that_moment(tmp_path: Path) -> None:
+    rows = [
+        call("over", started_at=at(-10), ended_at=at(-1)),
+        call("long", started_at=at(-10), ended_at=at(1), outcome=Result.ANSWERED),
+        call("open", started_at=at(-20)),
+        call("refused", started_at=at(-1), ended_at=at(1), outcome=Result.REJECTED),
+        call("lost", started_at=at(-86401)),
+        call("later", started_at=at(0)),
+    ]
+    with Counting(keep(tmp_path, *rows)) as counting:
+        found = sorted(counting.earlier_calls(at(0)))
+    assert found == [
+        (at(-20).timestamp(), None),
+        (at(-10).timestamp(), at(1).timestamp()),
+    ]
