@@ -63,6 +63,7 @@ def _up(stack: Stack) -> None:
     )
     log = stack.compose("logs", "--no-color", "asterisk")
     assert complaints_in(log) == []
+    print(stack.compose("exec", "-T", "pln-ivr", "pln-ivr", "check"))
 
 
 def _listens_as_documented(stack: Stack) -> None:
