@@ -82,9 +82,10 @@ def _is_locked_in(stack: Stack) -> None:
     """Own user, no capability, nothing to write to but the volumes; no secret in the settings."""
     for service in ("asterisk", "pln-ivr"):
         for pid in stack.processes(service):
-            status = Path(f"/proc/{pid}/status").read_text()
-            if "\nName:\tdocker-init" in f"\n{status}" or "\nName:\ttini" in f"\n{status}":
-                continue
+            try:
+                status = Path(f"/proc/{pid}/status").read_text()
+            except (FileNotFoundError, ProcessLookupError):
+                continue  # a health check that is over
             assert "\nUid:\t5060\t5060\t5060\t5060\n" in status, status
             assert "\nCapEff:\t0000000000000000\n" in status, status
         wrote = stack.run("docker/compose", "exec", "-T", service, "touch", "/usr/local/x")
