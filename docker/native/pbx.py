@@ -32,6 +32,16 @@ _FOLDERS = (
 _OWN_FAULT = "Option 'stir_shaken' is no longer supported"
 
 
+def complaints_in(log: str) -> list[str]:
+    """Every warning and error line of Asterisk's log.
+
+    But one: 22.10 stores a pushed endpoint's obsolete option stir_shaken itself and complains
+    whenever it reads the endpoint back.
+    """
+    lines = log.splitlines()
+    return [line for line in lines if _COMPLAINT.search(line) and _OWN_FAULT not in line]
+
+
 def free_port(kind: socket.SocketKind = socket.SOCK_DGRAM, address: str = "127.0.0.1") -> int:
     """A port that was free a moment ago, below the range from which the kernel gives out ports."""
     for _ in range(200):
@@ -160,16 +170,11 @@ class Pbx:
         return pid if _is_asterisk(pid) else None
 
     def complaints(self) -> list[str]:
-        """Every warning and error line that this instance has logged.
-
-        But one: 22.10 stores a pushed endpoint's obsolete option stir_shaken itself and complains
-        whenever it reads the endpoint back.
-        """
+        """Every warning and error line that this instance has logged."""
         try:
-            lines = (self.log_dir / "messages.log").read_text(errors="replace").splitlines()
+            return complaints_in((self.log_dir / "messages.log").read_text(errors="replace"))
         except FileNotFoundError:
             return []
-        return [line for line in lines if _COMPLAINT.search(line) and _OWN_FAULT not in line]
 
     # Its life.
 

@@ -42,7 +42,10 @@ console = Console()
 
 def watch_a_day(day: Day, folder: Path) -> dict[str, str]:
     """Live through it; each dashboard's picture by its uid, as SVG."""
-    with open_house("pictures", day.capacity, day.agents, day.factor / 3) as house:
+    with open_house(
+        "pictures", day.capacity, day.agents, day.factor / 3,
+        AGENTS__WRAP_UP_SECONDS=f"{day.wrap_up:.2f}", ADMISSION__UPKEEP_SECONDS=f"{day.upkeep:.2f}",
+    ) as house:  # fmt: skip
         targets = {"pln-ivr": house.console_port, "asterisk": house.pbx.settings.http_port}
         with Prometheus(folder / "prometheus", targets) as prometheus:
             start = time.time()

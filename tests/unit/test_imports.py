@@ -60,7 +60,7 @@ ONLY_IN = {
     "aiohttp": "ari console",
     "av": "recordings",
     "numpy": "recordings",
-    "cryptography": "recordings",
+    "cryptography": "certificates recordings",
 }
 
 
