@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable
 from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from itertools import pairwise
 from math import inf
 from pathlib import Path
 
@@ -151,16 +152,12 @@ def _epoch(text: str | None) -> float:
     return datetime.fromisoformat(text).replace(tzinfo=UTC).timestamp() if text else 0.0
 
 
-def at_capacity_seconds(cdr: Iterable[Cdr], capacity: int) -> float:
-    """How long so many calls or more were up at once, by Asterisk's list: every change in the
-    order of time, one by one."""
-    changes = sorted(
-        change for line in cdr if line.answered for change in ((line.started, 1), (line.ended, -1))
-    )
+def at_capacity_seconds(spans: Iterable[tuple[float, float]], capacity: int) -> float:
+    """How long so many calls or more were up at once: every change in the order of time, one by
+    one. A call that ends makes room for one that begins in the same moment."""
+    changes = sorted(change for began, ended in spans for change in ((began, 1), (ended, -1)))
     up, seconds = 0, 0.0
-    for (at, change), (following, _) in zip(
-        changes, [*changes[1:], (changes[-1][0], 0)], strict=True
-    ):
+    for (at, change), (following, _) in pairwise(changes):
         up += change
         seconds += following - at if up >= capacity else 0.0
     return seconds

@@ -9,9 +9,9 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 
-from pln_ivr.journal import tables
-from pln_ivr.journal.counting import Counting, Epoch
-from pln_ivr.outcomes import Result
+from pln_ivr.journal import HearingRow, tables
+from pln_ivr.journal.counting import Counting, Epoch, Hearers
+from pln_ivr.outcomes import Result, Stage
 from tests.unit.running import keep
 from tests.unit.test_journal import NOON, call
 
@@ -56,6 +56,20 @@ def test_two_times_are_told_apart_though_queries_are_cached(tmp_path: Path) -> N
         2,
         3,
     ]
+
+
+def test_who_heard_a_statement_is_counted_also_before_the_call_is_known(tmp_path: Path) -> None:
+    hearings = [
+        HearingRow(
+            hearing_id=f"h{n}", sequence=1, node="pln-1", call_id=call_id, version=7,
+            stage=Stage.STATEMENT, began_at=at(n), whole=whole,
+        )
+        for n, (call_id, whole) in enumerate((("c1", True), ("c1", False), ("c2", False)))
+    ]  # fmt: skip
+    with Counting(keep(tmp_path, call("c1", outcome=Result.ANSWERED), *hearings)) as counting:
+        found = sorted(counting.hearers(*ALWAYS))
+        assert found == [Hearers(7, "", "", 1, 0), Hearers(7, Result.ANSWERED, "", 1, 1)]
+        assert counting.hearers(ALWAYS[0], at(0)) == []
 
 
 def test_earlier_calls_are_those_that_had_a_seat_at_that_moment(tmp_path: Path) -> None:

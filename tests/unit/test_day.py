@@ -53,7 +53,7 @@ def call(
 
 
 def rejected(at: float, reason: Reason = Reason.FULL) -> CountedCall:
-    return call(at, at, Result.REJECTED, reason)
+    return call(at, at + 3, Result.REJECTED, reason)  # until Asterisk said that it is gone
 
 
 def day_of(*calls: CountedCall, capacity: int = 720, hours: int = 24) -> DayFigures:
@@ -153,7 +153,7 @@ def test_what_became_of_a_days_calls() -> None:
         call(0, 60, queued=NOON + 5, talking=NOON + 10),
         call(30, 90, Result.ABANDONED, Reason.IN_WAITING, queued=NOON + 35),
         call(3600, 3700, Result.RELEASED, Reason.INFORMED),
-        rejected(10),
+        rejected(45),
         call(20, None, None, None),
         call(40, 50, Result.FAILED, Reason.PBX),
         call(0, 9, Result.UNREACHED, Reason.CUSTOMER_BUSY, Direction.OUTBOUND),
