@@ -33,6 +33,8 @@ DAY = Day(calls=2400, minutes=2.5, capacity=30, agents=10, seed=4)
 POINTS = 100
 CELL, ROW, GAP, HEAD, LEGEND = 40, 22, 6, 20, 14
 """Pixels: a column and a row of Grafana's grid, between panels, a title, a legend's line."""
+LONG = 16
+"""Characters of a name of which not three fit beside each other."""
 COLOURS = ("#1f5fa8", "#e08e0b", "#2e8b57", "#c0392b", "#7d3c98", "#148f9f", "#8d6e63", "#5d6d7e")
 _STEPS = (1, 2, 2.5, 5, 10)
 Named = list[tuple[str, Curve]]
@@ -101,13 +103,14 @@ def _panel(
     ]
     if panel.stat:
         return [*parts, _figure(panel, curves, (x, y, wide), high)]
-    lines = (len(curves) + 2) // 3
+    beside = 2 if any(len(name) > LONG for name, _ in curves) else 3
+    lines = -(-len(curves) // beside)
     inner = (x + 44, y + HEAD + 4, wide - 56, high - HEAD - 26 - LEGEND * lines)
     parts += _axes(panel, curves, inner, times)
     for number, (name, curve) in enumerate(curves):
         colour = COLOURS[number % len(COLOURS)]
-        across = x + 8 + number % 3 * (wide - 12) / 3
-        down = y + high - LEGEND * (lines - number // 3) + 8
+        across = x + 8 + number % beside * (wide - 12) / beside
+        down = y + high - LEGEND * (lines - number // beside) + 8
         parts.append(f'<text x="{across:.0f}" y="{down:.0f}" fill="{colour}">{escape(name)}</text>')
         parts.append(_line(curve, inner, times, _top(curves), colour))
     return parts

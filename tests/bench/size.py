@@ -57,7 +57,8 @@ def look(house: House) -> Used:
     before, begun = _spool_bytes(house), time.monotonic()
     time.sleep(WINDOW_SECONDS)
     grown = (_spool_bytes(house) - before) / (time.monotonic() - begun)
-    ports = [port for kind, _, port in listening([pids["asterisk"]]) if kind == "udp"]
+    # Asterisk's RTP sockets take both versions of IP.
+    ports = [port for kind, _, port in listening([pids["asterisk"]]) if kind == "udp6"]
     return Used(
         files={name: len(list(Path(f"/proc/{pid}/fd").iterdir())) for name, pid in pids.items()},
         rtp_ports=sum(first <= port <= last for port in ports),
