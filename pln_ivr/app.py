@@ -18,6 +18,7 @@ from pln_ivr.board import Board
 from pln_ivr.calls.admission import ArrivalLimit, Door, Seats, margin
 from pln_ivr.calls.adoption import Adoption, Memory, close_fallback, open_fallback
 from pln_ivr.calls.announcing import Announcing, tell_fallback
+from pln_ivr.calls.asking import Asking
 from pln_ivr.calls.call import Call, Identity
 from pln_ivr.calls.codes import AgentCodes, Words
 from pln_ivr.calls.completion import Completion, Sources
@@ -29,6 +30,7 @@ from pln_ivr.calls.journey import House, Rules
 from pln_ivr.calls.partner import Partners
 from pln_ivr.calls.prompts import Prompts
 from pln_ivr.calls.reception import Reception, Refusal
+from pln_ivr.calls.reporting import Reporting
 from pln_ivr.calls.room import WaitingRoom
 from pln_ivr.calls.upkeep import Upkeep
 from pln_ivr.calls.walk import MenuWalk
@@ -50,6 +52,7 @@ from pln_ivr.journal import (
 from pln_ivr.journal.tokens import Tokens
 from pln_ivr.metrics import Metrics
 from pln_ivr.outages.bulletin import Bulletin
+from pln_ivr.outages.reports import Reports
 from pln_ivr.queues.agents import Agent, Agents, Wish
 from pln_ivr.queues.conduct import Conduct
 from pln_ivr.queues.desk import Desk
@@ -71,14 +74,14 @@ from pln_ivr.rules import (
     habits_of,
     lines_of,
     menu_of,
+    patience_of,
+    reports_of,
     trunk_of,
 )
 from pln_ivr.statements import JournalStatements
 from pln_ivr.telling import Telling
 
 log = structlog.get_logger("pln_ivr.app")
-
-DISK_LOOK_SECONDS = 5.0
 
 
 class App:
@@ -140,6 +143,9 @@ class App:
             settings.prompts.folder,
             settings.outages.poll_seconds,
             lambda live: self.feed.publish("statements", LiveStatements.of(live)),
+        )
+        self.reports = Reports(
+            settings.journal.url, settings.node.name, reports_of(settings.outages)
         )
         prompts = Prompts(
             ari,
@@ -203,7 +209,6 @@ class App:
         limit = ArrivalLimit(
             settings.admission.arrivals_per_second, asyncio.get_running_loop().time
         )
-        menu = menu_of(settings.menu)
         return Reception(
             House(
                 ari=ari,
@@ -215,7 +220,7 @@ class App:
                 announcing=Announcing(
                     self.bulletin, ari, prompts, settings.node.name, self.telling.hearing
                 ),
-                menu=MenuWalk(menu, ari, prompts, self._metrics.menu_choice) if menu else None,
+                menu=self._build_menu(Asking(ari, prompts)),
                 returning=Returning(settings.queues.resume_seconds),
                 means=Means(
                     ari, self.desk, self.conduct, self.talks, self.floor.keyed, self.floor.over
@@ -231,6 +236,14 @@ class App:
             identity,
             self.telling.call_ended,
         )
+
+    def _build_menu(self, asking: Asking) -> MenuWalk | None:
+        settings, metrics = self._settings.menu, self._metrics
+        menu = menu_of(settings)
+        if menu is None:
+            return None
+        reporting = Reporting(asking, self.reports, patience_of(settings), metrics.report_ended)
+        return MenuWalk(menu, asking, reporting, metrics.menu_choice)
 
     def _build_partners(self) -> Partners:
         agents, recordings = self._settings.agents, self._settings.recordings
@@ -349,14 +362,6 @@ class App:
 
     def _refused_for_disk(self) -> bool:
         return self.disk.full and self._settings.admission.when_disk_full == "reject"
-
-    async def watch_disk(self) -> None:
-        """Measure the disks' free room until cancelled."""
-        while True:
-            line = await asyncio.to_thread(self.disk.check)
-            if line:
-                (log.error if self.disk.low else log.warning)("disk", state=line)
-            await asyncio.sleep(DISK_LOOK_SECONDS)
 
     # -- the roster -----------------------------------------------------------------------
 

@@ -13,6 +13,7 @@ from pln_ivr.calls.upkeep import Repair, Upkeep
 from pln_ivr.journal import JournalWriter
 from pln_ivr.metrics import Metrics
 from pln_ivr.outages.bulletin import Bulletin
+from pln_ivr.outages.reports import EVERYWHERE, Reports
 from pln_ivr.outcomes import Stage
 from pln_ivr.queues.agents import Agents, AgentState
 from pln_ivr.queues.desk import Desk
@@ -36,6 +37,7 @@ class Parts(Protocol):
     shortages: list[str]
     levels: ServiceLevels
     bulletin: Bulletin
+    reports: Reports
 
 
 def show(parts: Parts, metrics: Metrics) -> None:
@@ -65,6 +67,7 @@ def show(parts: Parts, metrics: Metrics) -> None:
         "Statements that callers hear",
         lambda: len(parts.bulletin.live()),
     )
+    _show_outages(parts.reports, metrics)
     _show_groups(parts, metrics)
 
 
@@ -116,6 +119,25 @@ def _show_groups(parts: Parts, metrics: Metrics) -> None:
         },
     )
     metrics.groups("pln_ivr_agents", "Agents by state", "state", lambda: _by_state(parts.agents))
+
+
+def _show_outages(reports: Reports, metrics: Metrics) -> None:
+    metrics.groups(
+        "pln_ivr_outage_reports_open",
+        "Customers who have reported an outage that is not over",
+        "area",
+        lambda: _by_area(reports.standing.reports),
+    )
+    metrics.groups(
+        "pln_ivr_outage_clusters",
+        "Open reports of the areas where so many are open that there is an alarm",
+        "area",
+        lambda: _by_area(reports.standing.clusters),
+    )
+
+
+def _by_area(counts: Mapping[str, int]) -> dict[str, float]:
+    return {area or EVERYWHERE: float(count) for area, count in counts.items()}
 
 
 def _floats(counts: Mapping[str, int]) -> dict[str, float]:

@@ -20,7 +20,15 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.process_collector import ProcessCollector
 from prometheus_client.registry import Collector
 
-from pln_ivr.outcomes import REASONS, FlagResult, IncidentKind, OfferResult, Outcome, Stage
+from pln_ivr.outcomes import (
+    REASONS,
+    FlagResult,
+    IncidentKind,
+    OfferResult,
+    Outcome,
+    ReportEnd,
+    Stage,
+)
 
 _WAIT_BUCKETS = (1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1800)
 _OFFER_BUCKETS = (0.5, 1, 2, 4, 6, 8, 10, 11, 12, 15, 20, 30)
@@ -68,6 +76,14 @@ class Metrics:
             ["menu", "choice"],
             registry=registry,
         )
+        self._reports = Counter(
+            "pln_ivr_outage_reports",
+            "Callers who wanted to report an outage, by how that ended",
+            ["end"],
+            registry=registry,
+        )
+        for report_end in ReportEnd:
+            self._reports.labels(report_end)
         self._heard = Counter(
             "pln_ivr_statements_heard",
             "Statements that callers heard, by the stage of their visit",
@@ -168,6 +184,10 @@ class Metrics:
     def menu_choice(self, menu: str, choice: str) -> None:
         """Count a choice; both words are the config's, or of outcomes.MenuEnd."""
         self._choices.labels(menu, choice).inc()
+
+    def report_ended(self, end: ReportEnd) -> None:
+        """Count a caller who wanted to report an outage."""
+        self._reports.labels(end).inc()
 
     def offer_ended(self, result: OfferResult, seconds: float) -> None:
         """Count an offer."""

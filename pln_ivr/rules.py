@@ -10,12 +10,16 @@ from zoneinfo import ZoneInfo
 from pln_ivr.calls.callout import Trunk
 from pln_ivr.calls.menu import Choice, Kind, Menu, Page
 from pln_ivr.calls.prompt_files import Prompts, files_of, is_built, load_texts, with_texts
+from pln_ivr.calls.reporting import Patience
 from pln_ivr.config import Outbound, Queues, Recordings, Settings
 from pln_ivr.errors import ConfigError
 from pln_ivr.information_config import Information
+from pln_ivr.journal.outages import ReportRules
 from pln_ivr.menu_config import Menu as MenuSettings
 from pln_ivr.menu_config import MenuKey
 from pln_ivr.outages.drafting import DraftRules
+from pln_ivr.outages.reports import ReportSettings
+from pln_ivr.outages_config import Outages
 from pln_ivr.queues.desk import Habits
 from pln_ivr.queues.lines import Line
 from pln_ivr.recordings.sound import Codec
@@ -77,6 +81,24 @@ def draft_rules(settings: Settings) -> DraftRules:
         longest=timedelta(hours=settings.outages.longest_hours),
         voice=lambda: load_texts(settings.prompts.texts).voice,
     )
+
+
+def reports_of(outages: Outages) -> ReportSettings:
+    """What a report of an outage is."""
+    return ReportSettings(
+        prefixes=outages.prefixes,
+        zone=ZoneInfo(outages.zone),
+        rules=ReportRules(
+            timedelta(hours=outages.report_hours),
+            outages.cluster_reports,
+            timedelta(minutes=outages.cluster_minutes),
+        ),
+    )
+
+
+def patience_of(settings: MenuSettings) -> Patience:
+    """How long who keys a number is waited for: as in the menu."""
+    return Patience(settings.no_input_seconds, settings.no_input_tries, settings.invalid_tries)
 
 
 def menu_of(settings: MenuSettings) -> Menu | None:

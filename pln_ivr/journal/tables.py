@@ -51,6 +51,7 @@ metadata = sa.MetaData()
 _OPEN_CALL, _OPEN_OFFER = sa.text("outcome IS NULL"), sa.text("result IS NULL")
 _OPEN_FLAG, _OPEN_SUPERVISION = sa.text("result IS NULL"), sa.text("ended_at IS NULL")
 _LIVE = sa.text("status = 'live'")
+_OPEN_REPORT, _OPEN_CLUSTER = sa.text("status = 'open'"), sa.text("ended_at IS NULL")
 _KEPT, _GONE = sa.text("deleted_at IS NULL"), sa.text("deleted_at IS NOT NULL")
 _QUEUED, _VALID = sa.text("queued_at IS NOT NULL"), sa.text("revoked_at IS NULL")
 
@@ -321,6 +322,51 @@ tokens = sa.Table(
     sa.Index("tokens_name", "name", unique=True, sqlite_where=_VALID, postgresql_where=_VALID),
 )
 
+outage_reports = sa.Table(
+    "outage_reports",
+    metadata,
+    sa.Column("report_id", sa.Text, primary_key=True),
+    sa.Column("customer", sa.Text, nullable=False),
+    sa.Column("area", sa.Text, nullable=False),
+    sa.Column("caller", sa.Text, nullable=False),
+    sa.Column("call_id", sa.Text, nullable=False),
+    sa.Column("node", sa.Text, nullable=False),
+    sa.Column("reported_at", UtcDateTime, nullable=False),
+    sa.Column("repeats", sa.Integer, nullable=False, server_default=sa.text("0")),
+    sa.Column("repeated_at", UtcDateTime),
+    sa.Column("status", sa.Text, nullable=False),
+    sa.Column("ended_at", UtcDateTime),
+    sa.Index("outage_reports_caller", "caller", "reported_at"),
+    # A customer has one report of an outage.
+    sa.Index(
+        "outage_reports_open",
+        "customer",
+        unique=True,
+        sqlite_where=_OPEN_REPORT,
+        postgresql_where=_OPEN_REPORT,
+    ),
+    sa.Index(
+        "outage_reports_area", "area", sqlite_where=_OPEN_REPORT, postgresql_where=_OPEN_REPORT
+    ),
+)
+
+outage_clusters = sa.Table(
+    "outage_clusters",
+    metadata,
+    sa.Column("cluster_id", sa.Text, primary_key=True),
+    sa.Column("area", sa.Text, nullable=False),
+    sa.Column("reports", sa.Integer, nullable=False),
+    sa.Column("raised_at", UtcDateTime, nullable=False),
+    sa.Column("ended_at", UtcDateTime),
+    sa.Index(
+        "outage_clusters_open",
+        "area",
+        unique=True,
+        sqlite_where=_OPEN_CLUSTER,
+        postgresql_where=_OPEN_CLUSTER,
+    ),
+)
+
 TABLES: dict[type[Row], sa.Table] = {
     CallRow: calls,
     HearingRow: hearings,
@@ -332,8 +378,9 @@ TABLES: dict[type[Row], sa.Table] = {
     RecordingRow: recordings,
     MarkRow: marks,
 }
-"""What the writer writes. Tokens, statements and accesses are no rows of it: `tokens`, `statements`
-and `custody` write them themselves, each in a transaction of its own."""
+"""What the writer writes. Tokens, statements, reports of outages and accesses are no rows of it:
+`tokens`, `statements`, `outages` and `custody` write them themselves, each in a transaction of its
+own."""
 
 
 def values_of(row: Row) -> dict[str, Any]:

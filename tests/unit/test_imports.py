@@ -19,7 +19,8 @@ ALLOWED: dict[str, set[str]] = {
     "information_config": {"sections"},
     "outages_config": {"sections"},
     "config": {"errors", "menu_config", "information_config", "outages_config", "sections"},
-    "rules": CALLS | {"config", "menu_config", "information_config", "speech", "wording"},
+    "rules": CALLS
+    | {"config", "menu_config", "information_config", "outages_config", "speech", "wording"},
     "logs": {"config"},
     "metrics": {"outcomes"},
     "speech": {"errors"},
