@@ -41,6 +41,7 @@ from pln_ivr.console.evidence import JournalEvidence
 from pln_ivr.console.feed import Feed
 from pln_ivr.console.replay import JournalReplay
 from pln_ivr.console.routes import Api
+from pln_ivr.dispatch.sender import Sender
 from pln_ivr.errors import AriError, ConfigError
 from pln_ivr.figures import show
 from pln_ivr.journal import (
@@ -68,6 +69,7 @@ from pln_ivr.recordings.names import name_of
 from pln_ivr.recordings.recorder import Recorder
 from pln_ivr.recordings.workers import Filer
 from pln_ivr.resources import DiskWatch, needs, of_asterisk, shortages, sqlite_folder
+from pln_ivr.restoration import ReportedOutages
 from pln_ivr.rules import (
     digits_of,
     draft_rules,
@@ -75,6 +77,7 @@ from pln_ivr.rules import (
     lines_of,
     menu_of,
     patience_of,
+    receiver_of,
     reports_of,
     trunk_of,
 )
@@ -145,7 +148,12 @@ class App:
             lambda live: self.feed.publish("statements", LiveStatements.of(live)),
         )
         self.reports = Reports(
-            settings.journal.url, settings.node.name, reports_of(settings.outages)
+            settings.journal.url,
+            settings.node.name,
+            reports_of(settings),
+        )
+        self.sender = Sender(
+            settings.journal.url, receiver_of(settings.dispatch), metrics.dispatch_attempted
         )
         prompts = Prompts(
             ari,
@@ -277,6 +285,7 @@ class App:
             statements=JournalStatements(
                 self._settings.journal.url, draft_rules(self._settings), self.bulletin.look
             ),
+            outages=ReportedOutages(self.reports),
             replay=JournalReplay(self._settings.journal.url, library.open),
             feed=self.feed,
             find=finder(tokens),

@@ -10,6 +10,7 @@ from pln_ivr.ari import Client
 from pln_ivr.calls.admission import Seats
 from pln_ivr.calls.reception import Reception
 from pln_ivr.calls.upkeep import Repair, Upkeep
+from pln_ivr.dispatch.sender import Sender
 from pln_ivr.journal import JournalWriter
 from pln_ivr.metrics import Metrics
 from pln_ivr.outages.bulletin import Bulletin
@@ -38,6 +39,7 @@ class Parts(Protocol):
     levels: ServiceLevels
     bulletin: Bulletin
     reports: Reports
+    sender: Sender
 
 
 def show(parts: Parts, metrics: Metrics) -> None:
@@ -68,6 +70,9 @@ def show(parts: Parts, metrics: Metrics) -> None:
         lambda: len(parts.bulletin.live()),
     )
     _show_outages(parts.reports, metrics)
+    sender = parts.sender
+    gauge("pln_ivr_dispatch_waiting", "Deliveries to the field", lambda: sender.waiting)
+    gauge("pln_ivr_dispatch_dead", "Dead letters to the field", lambda: sender.dead)
     _show_groups(parts, metrics)
 
 

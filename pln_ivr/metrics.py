@@ -84,6 +84,12 @@ class Metrics:
         )
         for report_end in ReportEnd:
             self._reports.labels(report_end)
+        self._attempts = Counter(
+            "pln_ivr_dispatch_attempts",
+            "Attempts to deliver something to the field dispatch",
+            ["verdict"],
+            registry=registry,
+        )
         self._heard = Counter(
             "pln_ivr_statements_heard",
             "Statements that callers heard, by the stage of their visit",
@@ -188,6 +194,10 @@ class Metrics:
     def report_ended(self, end: ReportEnd) -> None:
         """Count a caller who wanted to report an outage."""
         self._reports.labels(end).inc()
+
+    def dispatch_attempted(self, verdict: str) -> None:
+        """Count an attempt; `verdict` is one of dispatch.delivery.Verdict."""
+        self._attempts.labels(verdict).inc()
 
     def offer_ended(self, result: OfferResult, seconds: float) -> None:
         """Count an offer."""

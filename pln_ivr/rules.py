@@ -12,6 +12,8 @@ from pln_ivr.calls.menu import Choice, Kind, Menu, Page
 from pln_ivr.calls.prompt_files import Prompts, files_of, is_built, load_texts, with_texts
 from pln_ivr.calls.reporting import Patience
 from pln_ivr.config import Outbound, Queues, Recordings, Settings
+from pln_ivr.dispatch.sender import Receiver
+from pln_ivr.dispatch_config import Dispatch
 from pln_ivr.errors import ConfigError
 from pln_ivr.information_config import Information
 from pln_ivr.journal.outages import ReportRules
@@ -19,7 +21,6 @@ from pln_ivr.menu_config import Menu as MenuSettings
 from pln_ivr.menu_config import MenuKey
 from pln_ivr.outages.drafting import DraftRules
 from pln_ivr.outages.reports import ReportSettings
-from pln_ivr.outages_config import Outages
 from pln_ivr.queues.desk import Habits
 from pln_ivr.queues.lines import Line
 from pln_ivr.recordings.sound import Codec
@@ -83,8 +84,19 @@ def draft_rules(settings: Settings) -> DraftRules:
     )
 
 
-def reports_of(outages: Outages) -> ReportSettings:
-    """What a report of an outage is."""
+def receiver_of(dispatch: Dispatch) -> Receiver:
+    """Who is told of reports."""
+    return Receiver(
+        dispatch.url,
+        dispatch.secret.get_secret_value(),
+        dispatch.seconds,
+        timedelta(hours=dispatch.give_up_hours),
+    )
+
+
+def reports_of(settings: Settings) -> ReportSettings:
+    """What a report of an outage is, and whether the field dispatch is told."""
+    outages = settings.outages
     return ReportSettings(
         prefixes=outages.prefixes,
         zone=ZoneInfo(outages.zone),
@@ -92,6 +104,7 @@ def reports_of(outages: Outages) -> ReportSettings:
             timedelta(hours=outages.report_hours),
             outages.cluster_reports,
             timedelta(minutes=outages.cluster_minutes),
+            dispatched=bool(settings.dispatch.url),
         ),
     )
 

@@ -6,7 +6,7 @@ else writes at the same time.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -17,6 +17,7 @@ from sqlalchemy.engine import Connection
 
 from pln_ivr.journal import tables
 from pln_ivr.journal.access import Access
+from pln_ivr.journal.dispatches import enqueue
 from pln_ivr.outcomes import ReportStatus
 
 
@@ -39,6 +40,8 @@ class ReportRules:
     lasts: timedelta
     cluster_reports: int
     cluster_within: timedelta
+    dispatched: bool = False
+    """Whether new reports and clusters go to the field dispatch."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,13 +102,22 @@ class ReportBook(Access):
             by_area = {area: n for area, n in connection.execute(counts.group_by(reports.c.area))}
             query = sa.select(clusters.c.area).where(clusters.c.ended_at.is_(None))
             raised = {area for (area,) in connection.execute(query)}
-            for area in raised - by_area.keys():
-                connection.execute(
-                    sa.update(clusters)
-                    .where(clusters.c.area == area, clusters.c.ended_at.is_(None))
-                    .values(ended_at=now)
-                )
+            over = clusters.c.area.in_(raised - by_area.keys()) & clusters.c.ended_at.is_(None)
+            connection.execute(sa.update(clusters).where(over).values(ended_at=now))
         return Standing(by_area, {area: by_area[area] for area in raised & by_area.keys()})
+
+    def restore(
+        self, areas: Collection[str], report_ids: Collection[str], by: str, now: datetime
+    ) -> int:
+        """Power is back for these areas and for these reports; how many reports that were open
+        it ends. `standing` ends the clusters that have none left."""
+        table = tables.outage_reports
+        meant = table.c.area.in_(areas) | table.c.report_id.in_(report_ids)
+        is_open = table.c.status == ReportStatus.OPEN
+        over = {"status": ReportStatus.RESTORED, "ended_at": now, "ended_by": by}
+        with self.changing() as connection:
+            done = connection.execute(sa.update(table).where(meant, is_open).values(over))
+        return done.rowcount
 
     def _register(self, report: NewReport) -> Registered:
         table, now = tables.outage_reports, report.reported_at
@@ -122,7 +134,12 @@ class ReportBook(Access):
                 connection.execute(sa.update(table).where(*mine).values(again))
                 others = self._open(connection, earlier["area"]) - 1
                 return Registered(False, earlier["reported_at"], others)
-            connection.execute(sa.insert(table), _values(report))
+            values = _values(report)
+            connection.execute(sa.insert(table), values)
+            if self._rules.dispatched:
+                told = {name: values[name] for name in _TOLD}
+                told |= {"reported_at": now.isoformat()}
+                enqueue(connection, "outage_report", values["report_id"], told, now)
             others = self._open(connection, report.area) - 1
             return Registered(True, now, others, self._cluster(connection, report))
 
@@ -149,16 +166,22 @@ class ReportBook(Access):
         count = int(connection.execute(recent).scalar_one())
         if count < self._rules.cluster_reports:
             return None
-        connection.execute(
-            sa.insert(clusters),
-            {
-                "cluster_id": str(uuid_utils.uuid7()),
-                "area": report.area,
-                "reports": count,
-                "raised_at": report.reported_at,
-            },
-        )
+        cluster_id = str(uuid_utils.uuid7())
+        values = {
+            "cluster_id": cluster_id,
+            "area": report.area,
+            "reports": count,
+            "raised_at": report.reported_at,
+        }
+        connection.execute(sa.insert(clusters), values)
+        if self._rules.dispatched:
+            told = values | {"raised_at": report.reported_at.isoformat()}
+            enqueue(connection, "outage_cluster", cluster_id, told, report.reported_at)
         return count
+
+
+_TOLD = ("report_id", "customer", "area", "caller", "node")
+"""Of a report, to the field dispatch."""
 
 
 def _values(report: NewReport) -> dict[str, Any]:

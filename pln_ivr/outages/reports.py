@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TypeVar
@@ -121,6 +121,14 @@ class Reports:
         if told.cluster:
             log.warning("outage_cluster", area=area or EVERYWHERE, reports=told.cluster)
         return told
+
+    async def restore(self, areas: Collection[str], report_ids: Collection[str], by: str) -> int:
+        """Power is back there: how many reports that ends. Raises JournalError."""
+        inside = {"" if area == EVERYWHERE else area for area in areas}
+        now = datetime.now(UTC)
+        count = await self._asked(lambda book: book.restore(inside, report_ids, by, now))
+        self.standing = await self._asked(lambda book: book.standing(now))
+        return count
 
     async def _asked(self, question: Callable[[ReportBook], Answer]) -> Answer:
         """One question after the other: the journal has one writer at a time."""

@@ -160,7 +160,8 @@ def test_an_outage_is_reported_by_keys_and_a_second_time_it_is_there_already(
         assert phone.hears(CORRECT, within=10), "the telephone is known"
         phone.press("1")
         assert phone.hears(TODAY, within=3)
-        phone.hang_up()
+        phone.press("5")
+        assert phone.ended.wait(10), "a goodbye"
     told = {(row.caller, row.menu_path, row.reason) for row in world.ended(3)}
     assert told >= {
         ("081211111111", "gangguan/report/registered", Reason.INFORMED),

@@ -193,9 +193,10 @@ async def test_without_a_journal_there_is_no_report_and_nobody_is_known(
     with pytest.raises(JournalError, match="not open"):
         await reports.register("512345678901", "08123456", "c-1")
     assert await reports.known("08123456") is None
-    monkeypatch.setattr(reports_module, "ANSWER_SECONDS", 0.05)
     async with running(url) as busy:
-        async with busy._turn:
-            with pytest.raises(JournalError, match="no answer within"):
-                await busy.register("512345678901", "08123456", "c-1")
+        with monkeypatch.context() as hasty:
+            hasty.setattr(reports_module, "ANSWER_SECONDS", 0.05)
+            async with busy._turn:
+                with pytest.raises(JournalError, match="no answer within"):
+                    await busy.register("512345678901", "08123456", "c-1")
         assert (await busy.register("512345678901", "08123456", "c-1")).new

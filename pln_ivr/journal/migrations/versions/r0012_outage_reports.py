@@ -25,6 +25,7 @@ def upgrade() -> None:
         sa.Column("repeated_at", TIME),
         sa.Column("status", sa.Text, nullable=False),
         sa.Column("ended_at", TIME),
+        sa.Column("ended_by", sa.Text),
     )
     op.create_index("outage_reports_caller", "outage_reports", ["caller", "reported_at"])
     _open("outage_reports_open", "outage_reports", "customer", "status = 'open'", unique=True)
