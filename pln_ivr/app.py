@@ -18,6 +18,7 @@ from pln_ivr.board import Board
 from pln_ivr.calls.admission import ArrivalLimit, Door, Seats, margin
 from pln_ivr.calls.adoption import Adoption, Memory, close_fallback, open_fallback
 from pln_ivr.calls.announcing import Announcing, tell_fallback
+from pln_ivr.calls.asking import Asking
 from pln_ivr.calls.call import Call, Identity
 from pln_ivr.calls.codes import AgentCodes, Words
 from pln_ivr.calls.completion import Completion, Sources
@@ -29,6 +30,7 @@ from pln_ivr.calls.journey import House, Rules
 from pln_ivr.calls.partner import Partners
 from pln_ivr.calls.prompts import Prompts
 from pln_ivr.calls.reception import Reception, Refusal
+from pln_ivr.calls.reporting import Reporting
 from pln_ivr.calls.room import WaitingRoom
 from pln_ivr.calls.upkeep import Upkeep
 from pln_ivr.calls.walk import MenuWalk
@@ -39,6 +41,7 @@ from pln_ivr.console.evidence import JournalEvidence
 from pln_ivr.console.feed import Feed
 from pln_ivr.console.replay import JournalReplay
 from pln_ivr.console.routes import Api
+from pln_ivr.dispatch.sender import Sender
 from pln_ivr.errors import AriError, ConfigError
 from pln_ivr.figures import show
 from pln_ivr.journal import (
@@ -50,6 +53,7 @@ from pln_ivr.journal import (
 from pln_ivr.journal.tokens import Tokens
 from pln_ivr.metrics import Metrics
 from pln_ivr.outages.bulletin import Bulletin
+from pln_ivr.outages.reports import Reports
 from pln_ivr.queues.agents import Agent, Agents, Wish
 from pln_ivr.queues.conduct import Conduct
 from pln_ivr.queues.desk import Desk
@@ -65,20 +69,22 @@ from pln_ivr.recordings.names import name_of
 from pln_ivr.recordings.recorder import Recorder
 from pln_ivr.recordings.workers import Filer
 from pln_ivr.resources import DiskWatch, needs, of_asterisk, shortages, sqlite_folder
+from pln_ivr.restoration import ReportedOutages
 from pln_ivr.rules import (
     digits_of,
     draft_rules,
     habits_of,
     lines_of,
     menu_of,
+    patience_of,
+    receiver_of,
+    reports_of,
     trunk_of,
 )
 from pln_ivr.statements import JournalStatements
 from pln_ivr.telling import Telling
 
 log = structlog.get_logger("pln_ivr.app")
-
-DISK_LOOK_SECONDS = 5.0
 
 
 class App:
@@ -141,6 +147,14 @@ class App:
             settings.prompts.folder,
             settings.outages.poll_seconds,
             lambda live: self.feed.publish("statements", LiveStatements.of(live)),
+        )
+        self.reports = Reports(
+            settings.journal.url,
+            settings.node.name,
+            reports_of(settings),
+        )
+        self.sender = Sender(
+            settings.journal.url, receiver_of(settings.dispatch), metrics.dispatch_attempted
         )
         prompts = Prompts(
             ari,
@@ -205,7 +219,6 @@ class App:
         limit = ArrivalLimit(
             settings.admission.arrivals_per_second, asyncio.get_running_loop().time
         )
-        menu = menu_of(settings.menu)
         return Reception(
             House(
                 ari=ari,
@@ -217,7 +230,7 @@ class App:
                 announcing=Announcing(
                     self.bulletin, ari, prompts, settings.node.name, self.telling.hearing
                 ),
-                menu=MenuWalk(menu, ari, prompts, self._metrics.menu_choice) if menu else None,
+                menu=self._build_menu(Asking(ari, prompts)),
                 returning=Returning(settings.queues.resume_seconds),
                 means=Means(
                     ari, self.desk, self.conduct, self.talks, self.floor.keyed, self.floor.over
@@ -233,6 +246,14 @@ class App:
             identity,
             self.telling.call_ended,
         )
+
+    def _build_menu(self, asking: Asking) -> MenuWalk | None:
+        settings, metrics = self._settings.menu, self._metrics
+        menu = menu_of(settings)
+        if menu is None:
+            return None
+        reporting = Reporting(asking, self.reports, patience_of(settings), metrics.report_ended)
+        return MenuWalk(menu, asking, reporting, metrics.menu_choice)
 
     def _build_partners(self) -> Partners:
         agents, recordings = self._settings.agents, self._settings.recordings
@@ -266,6 +287,7 @@ class App:
             statements=JournalStatements(
                 self._settings.journal.url, draft_rules(self._settings), self.bulletin.look
             ),
+            outages=ReportedOutages(self.reports),
             replay=JournalReplay(self._settings.journal.url, library.open),
             feed=self.feed,
             find=finder(tokens),
@@ -351,14 +373,6 @@ class App:
 
     def _refused_for_disk(self) -> bool:
         return self.disk.full and self._settings.admission.when_disk_full == "reject"
-
-    async def watch_disk(self) -> None:
-        """Measure the disks' free room until cancelled."""
-        while True:
-            line = await asyncio.to_thread(self.disk.check)
-            if line:
-                (log.error if self.disk.low else log.warning)("disk", state=line)
-            await asyncio.sleep(DISK_LOOK_SECONDS)
 
     # -- the roster -----------------------------------------------------------------------
 

@@ -22,6 +22,7 @@ from pydantic_settings import (
     SettingsError,
 )
 
+from pln_ivr.dispatch_config import Dispatch
 from pln_ivr.errors import ConfigError
 from pln_ivr.information_config import Information, information_faults
 from pln_ivr.menu_config import Menu, menu_faults
@@ -290,6 +291,7 @@ class Settings(BaseSettings):
     menu: Menu = Menu()
     information: Information = Information()
     outages: Outages = Outages()
+    dispatch: Dispatch = Dispatch()
     agents: Agents = Agents()
     outbound: Outbound = Outbound()
     recordings: Recordings = Recordings()

@@ -12,9 +12,11 @@ from pln_ivr.calls.admission import Seats
 from pln_ivr.calls.reception import Reception
 from pln_ivr.calls.upkeep import Repair, Upkeep
 from pln_ivr.certificates import expiry
+from pln_ivr.dispatch.sender import Sender
 from pln_ivr.journal import JournalWriter
 from pln_ivr.metrics import Metrics
 from pln_ivr.outages.bulletin import Bulletin
+from pln_ivr.outages.reports import EVERYWHERE, Reports
 from pln_ivr.outcomes import Stage
 from pln_ivr.queues.agents import Agents, AgentState
 from pln_ivr.queues.desk import Desk
@@ -38,6 +40,8 @@ class Parts(Protocol):
     shortages: list[str]
     levels: ServiceLevels
     bulletin: Bulletin
+    reports: Reports
+    sender: Sender
 
 
 def show(
@@ -82,6 +86,10 @@ def show(
         "When the first of them withdraws itself; 0 without one",
         parts.bulletin.ends_at,
     )
+    _show_outages(parts.reports, metrics)
+    sender = parts.sender
+    gauge("pln_ivr_dispatch_waiting", "Deliveries to the field", lambda: sender.waiting)
+    gauge("pln_ivr_dispatch_dead", "Dead letters to the field", lambda: sender.dead)
     _show_groups(parts, metrics)
     _show_service(parts, metrics, shares)
 
@@ -151,6 +159,25 @@ def _show_service(parts: Parts, metrics: Metrics, shares: Mapping[str, float]) -
         lambda: {name: float(levels.in_time(name)) for name in parts.desk.lines},
     )
     metrics.groups("pln_ivr_service_target", "The service level to reach", "queue", lambda: shares)
+
+
+def _show_outages(reports: Reports, metrics: Metrics) -> None:
+    metrics.groups(
+        "pln_ivr_outage_reports_open",
+        "Customers who have reported an outage that is not over",
+        "area",
+        lambda: _by_area(reports.standing.reports),
+    )
+    metrics.groups(
+        "pln_ivr_outage_clusters",
+        "Open reports of the areas where so many are open that there is an alarm",
+        "area",
+        lambda: _by_area(reports.standing.clusters),
+    )
+
+
+def _by_area(counts: Mapping[str, int]) -> dict[str, float]:
+    return {area or EVERYWHERE: float(count) for area, count in counts.items()}
 
 
 def _floats(counts: Mapping[str, int]) -> dict[str, float]:

@@ -21,9 +21,9 @@ class MenuKey(Section):
     """The caller hears this menu."""
     say: Name | Literal[""] = ""
     """The caller hears this prompt, and then the menu again."""
-    do: Literal["", "agent", "repeat", "hang_up"] = ""
+    do: Literal["", "agent", "repeat", "hang_up", "report"] = ""
     """agent: the caller joins the menu's own line. repeat: hears the menu again. hang_up: is
-    said goodbye to."""
+    said goodbye to. report: reports an outage."""
 
     @model_validator(mode="after")
     def _one_thing(self) -> MenuKey:
@@ -48,17 +48,36 @@ class MenuPage(Section):
 def _default_menus() -> dict[str, MenuPage]:
     """Outage, billing, new connection, complaints, the other language, an agent."""
     lines = {
-        "1": MenuKey(queue="gangguan"),
         "2": MenuKey(queue="tagihan"),
         "3": MenuKey(queue="pasang-baru"),
         "4": MenuKey(queue="keluhan"),
         "0": MenuKey(do="agent"),
         "#": MenuKey(do="repeat"),
     }
+    outage = {
+        "1": MenuKey(do="report"),
+        "0": MenuKey(do="agent"),
+        "#": MenuKey(do="repeat"),
+    }
+    line = "gangguan"
     return {
-        "utama": MenuPage(prompt="menu-utama", keys=lines | {"9": MenuKey(menu="english")}),
+        "utama": MenuPage(
+            prompt="menu-utama",
+            keys=lines | {"1": MenuKey(menu="gangguan"), "9": MenuKey(menu="english")},
+        ),
+        "gangguan": MenuPage(
+            prompt="menu-gangguan", queue=line, keys=outage | {"*": MenuKey(menu="utama")}
+        ),
         "english": MenuPage(
-            prompt="menu-english", language="en", keys=lines | {"9": MenuKey(menu="utama")}
+            prompt="menu-english",
+            language="en",
+            keys=lines | {"1": MenuKey(menu="outage"), "9": MenuKey(menu="utama")},
+        ),
+        "outage": MenuPage(
+            prompt="menu-outage",
+            language="en",
+            queue=line,
+            keys=outage | {"*": MenuKey(menu="english")},
         ),
     }
 

@@ -26,6 +26,7 @@ from pln_ivr.outcomes import (
     IncidentKind,
     OfferResult,
     Outcome,
+    ReportEnd,
     Result,
     Stage,
 )
@@ -78,6 +79,20 @@ class Metrics:
             "pln_ivr_menu_choices",
             "What callers chose in each menu",
             ["menu", "choice"],
+            registry=registry,
+        )
+        self._reports = Counter(
+            "pln_ivr_outage_reports",
+            "Callers who wanted to report an outage, by how that ended",
+            ["end"],
+            registry=registry,
+        )
+        for report_end in ReportEnd:
+            self._reports.labels(report_end)
+        self._attempts = Counter(
+            "pln_ivr_dispatch_attempts",
+            "Attempts to deliver something to the field dispatch",
+            ["verdict"],
             registry=registry,
         )
         self._heard = Counter(
@@ -180,6 +195,14 @@ class Metrics:
     def menu_choice(self, menu: str, choice: str) -> None:
         """Count a choice; both words are the config's, or of outcomes.MenuEnd."""
         self._choices.labels(menu, choice).inc()
+
+    def report_ended(self, end: ReportEnd) -> None:
+        """Count a caller who wanted to report an outage."""
+        self._reports.labels(end).inc()
+
+    def dispatch_attempted(self, verdict: str) -> None:
+        """Count an attempt; `verdict` is one of dispatch.delivery.Verdict."""
+        self._attempts.labels(verdict).inc()
 
     def offer_ended(self, result: OfferResult, seconds: float) -> None:
         """Count an offer."""

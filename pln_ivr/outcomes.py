@@ -142,7 +142,27 @@ class MenuEnd(StrEnum):
     NO_INPUT = "no_input"  # pressed nothing: a caller without a keypad, or one who wants a person
     INVALID = "invalid"  # pressed what means nothing
     TOO_MANY_KEYS = "too_many_keys"  # went round and round
-    LET_GO = "let_go"  # keyed that there is nothing more to say
+    LET_GO = "let_go"  # keyed that there is nothing more to say, or has said it all in a report
+
+
+class ReportEnd(StrEnum):
+    """What became of a caller's wish to report an outage."""
+
+    REGISTERED = "registered"  # a new report
+    REPEATED = "repeated"  # the customer's report was there already
+    AGENT = "agent"  # the caller would rather talk with somebody
+    NO_INPUT = "no_input"  # pressed nothing
+    INVALID = "invalid"  # keyed no customer number, so many times
+    UNAVAILABLE = "unavailable"  # the journal could not take it
+    HUNG_UP = "hung_up"  # in the middle of it, or lost with its call
+
+
+class ReportStatus(StrEnum):
+    """Where a report of an outage stands."""
+
+    OPEN = "open"
+    RESTORED = "restored"  # power is back, the field says
+    EXPIRED = "expired"  # nobody said so in time: what is reported now is another outage
 
 
 class StatementStatus(StrEnum):

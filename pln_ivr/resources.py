@@ -6,12 +6,20 @@ connection to Asterisk is made anew; nothing is refused for it.
 
 from __future__ import annotations
 
+import asyncio
 import os
 import resource
 import shutil
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+
+import structlog
+
+log = structlog.get_logger("pln_ivr.resources")
+
+LOOK_SECONDS = 5.0
+"""How often the disks' free room is measured."""
 
 MIB = 1 << 20
 LEG_FILES = 4
@@ -106,7 +114,7 @@ def free_mb(folder: Path) -> int:
 class DiskWatch:
     """How much room there is where recordings and the journal are written.
 
-    `check` is called every few seconds; in between the answers are plain values.
+    `watch` is run as a task; between its looks the answers are plain values.
     """
 
     def __init__(
@@ -137,6 +145,14 @@ class DiskWatch:
             return ""
         state = "full" if self.full else "low" if self.low else "well"
         return f"{state}: {self.free_mb} MiB free at {worst}"
+
+    async def watch(self) -> None:
+        """Measure until cancelled."""
+        while True:
+            line = await asyncio.to_thread(self.check)
+            if line:
+                (log.error if self.low else log.warning)("disk", state=line)
+            await asyncio.sleep(LOOK_SECONDS)
 
     def _measured(self, folder: Path) -> int:
         try:

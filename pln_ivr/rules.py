@@ -10,12 +10,17 @@ from zoneinfo import ZoneInfo
 from pln_ivr.calls.callout import Trunk
 from pln_ivr.calls.menu import Choice, Kind, Menu, Page
 from pln_ivr.calls.prompt_files import Prompts, files_of, is_built, load_texts, with_texts
+from pln_ivr.calls.reporting import Patience
 from pln_ivr.config import Outbound, Queues, Recordings, Settings
+from pln_ivr.dispatch.sender import Receiver
+from pln_ivr.dispatch_config import Dispatch
 from pln_ivr.errors import ConfigError
 from pln_ivr.information_config import Information
+from pln_ivr.journal.outages import ReportRules
 from pln_ivr.menu_config import Menu as MenuSettings
 from pln_ivr.menu_config import MenuKey
 from pln_ivr.outages.drafting import DraftRules
+from pln_ivr.outages.reports import ReportSettings
 from pln_ivr.queues.desk import Habits
 from pln_ivr.queues.lines import Line
 from pln_ivr.recordings.forms import Codec
@@ -77,6 +82,36 @@ def draft_rules(settings: Settings) -> DraftRules:
         longest=timedelta(hours=settings.outages.longest_hours),
         voice=lambda: load_texts(settings.prompts.texts).voice,
     )
+
+
+def receiver_of(dispatch: Dispatch) -> Receiver:
+    """Who is told of reports."""
+    return Receiver(
+        dispatch.url,
+        dispatch.secret.get_secret_value(),
+        dispatch.seconds,
+        timedelta(hours=dispatch.give_up_hours),
+    )
+
+
+def reports_of(settings: Settings) -> ReportSettings:
+    """What a report of an outage is, and whether the field dispatch is told."""
+    outages = settings.outages
+    return ReportSettings(
+        prefixes=outages.prefixes,
+        zone=ZoneInfo(outages.zone),
+        rules=ReportRules(
+            timedelta(hours=outages.report_hours),
+            outages.cluster_reports,
+            timedelta(minutes=outages.cluster_minutes),
+            dispatched=bool(settings.dispatch.url),
+        ),
+    )
+
+
+def patience_of(settings: MenuSettings) -> Patience:
+    """How long who keys a number is waited for: as in the menu."""
+    return Patience(settings.no_input_seconds, settings.no_input_tries, settings.invalid_tries)
 
 
 def menu_of(settings: MenuSettings) -> Menu | None:

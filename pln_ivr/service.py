@@ -142,7 +142,7 @@ async def serve_until_stopped(
     async with asyncio.TaskGroup() as services:
         rest = [
             services.create_task(metrics.watch_loop(), name="lag"),
-            services.create_task(app.watch_disk(), name="disk"),
+            services.create_task(app.disk.watch(), name="disk"),
             services.create_task(app.recorder.run(), name="recorder"),
             services.create_task(app.desk.run(), name="desk"),
             services.create_task(app.phone_watch.run(), name="phones"),
@@ -151,6 +151,8 @@ async def serve_until_stopped(
             services.create_task(app.floor.run(), name="floor"),
             services.create_task(app.upkeep.run(), name="upkeep"),
             services.create_task(app.bulletin.watch(), name="bulletin"),
+            services.create_task(app.reports.run(), name="reports"),
+            services.create_task(app.sender.run(), name="sender"),
             services.create_task(keep_fallback_told(app.bulletin, ari), name="fallback"),
             services.create_task(app.feed.watch(api.floor.queues), name="feed"),
         ]

@@ -73,7 +73,7 @@ def _converse(house: House, phones: Phones, agent: str, port: int) -> bool:
         Ear(write_tone(house.scratch / "caller.alaw", CALLER_HZ)) as caller_ear,
         phones.caller(hold=45.0, sound=caller_ear) as call,
     ):
-        caller_ear.press("1")  # in the menu, if there is one
+        caller_ear.press("10")  # in the menu, if there is one
         before = 0
         while call.running:
             # The notice is what the caller hears before the agent's phone rings.

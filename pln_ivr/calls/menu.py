@@ -12,7 +12,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from pln_ivr.outcomes import MenuEnd
+from pln_ivr.calls.customer_number import PROMPTS as REPORT_PROMPTS
+from pln_ivr.outcomes import MenuEnd, ReportEnd
 
 NO_INPUT, INVALID, TO_AGENT, GOODBYE = "menu-no-input", "menu-invalid", "menu-agent", "goodbye"
 PROMPTS = (NO_INPUT, INVALID, TO_AGENT, GOODBYE)
@@ -29,6 +30,7 @@ class Kind(StrEnum):
     AGENT = "agent"  # join the menu's own line
     REPEAT = "repeat"  # hear the menu again
     HANG_UP = "hang_up"  # be let go
+    REPORT = "report"  # report an outage
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +80,9 @@ class Menu:
                 *(choice.target for choice in page.keys.values() if choice.kind is Kind.SAY),
             )
         }
-        return said | {(prompt, ""): "" for prompt in PROMPTS}
+        kinds = {choice.kind for page in self.pages.values() for choice in page.keys.values()}
+        reporting = REPORT_PROMPTS if Kind.REPORT in kinds else ()
+        return said | {(prompt, ""): "" for prompt in (*PROMPTS, *reporting)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +116,14 @@ class Leave:
     words: tuple[str, ...] = ()
 
 
-Step = Listen | Leave
+@dataclass(frozen=True, slots=True)
+class Report:
+    """Have the caller report an outage; `reported` tells what comes after it."""
+
+    at: Position
+
+
+Step = Listen | Leave | Report
 
 
 def begin(menu: Menu) -> Listen:
@@ -143,6 +154,18 @@ def follow(menu: Menu, at: Position, key: str | None) -> Step:
     return step
 
 
+def reported(menu: Menu, at: Position, end: ReportEnd, to_agent: bool) -> Leave:
+    """What comes after a report that ended like this; `to_agent`: the caller wants one still."""
+    page, path = menu.pages[at.page], (*at.path, end)
+    if end is ReportEnd.NO_INPUT:
+        return Leave(path, MenuEnd.NO_INPUT, page.queue, (TO_AGENT,))
+    if end is ReportEnd.INVALID:
+        return Leave(path, MenuEnd.INVALID, page.queue, (TO_AGENT,))
+    if to_agent or end not in (ReportEnd.REGISTERED, ReportEnd.REPEATED):
+        return Leave(path, MenuEnd.AGENT, page.queue, (TO_AGENT,))
+    return Leave(path, MenuEnd.LET_GO, words=(GOODBYE,))
+
+
 def _chosen(menu: Menu, page: Page, at: Position, choice: Choice) -> Step:
     match choice.kind:
         case Kind.QUEUE:
@@ -156,6 +179,8 @@ def _chosen(menu: Menu, page: Page, at: Position, choice: Choice) -> Step:
             return Listen(replace(at, page=page.name), (page.prompt,))
         case Kind.SAY:
             return Listen(at, (choice.target, page.prompt))
+        case Kind.REPORT:
+            return Report(at)
         case Kind.REPEAT:
             return Listen(at, (page.prompt,))
 

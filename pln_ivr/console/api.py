@@ -15,6 +15,7 @@ from msgspec import json
 from pln_ivr.console.api_agents import AGENT_ROUTES
 from pln_ivr.console.api_floor import FLOOR_ROUTES
 from pln_ivr.console.api_incidents import INCIDENT_ROUTES
+from pln_ivr.console.api_outages import OUTAGE_ROUTES
 from pln_ivr.console.api_recordings import RECORDING_ROUTES
 from pln_ivr.console.api_statements import STATEMENT_ROUTES
 from pln_ivr.console.auth import FAILURE_SECONDS, Denial, Denied, Guard, May, Principal
@@ -79,6 +80,7 @@ ROUTES: tuple[Route[Any], ...] = (
     *AGENT_ROUTES,
     *FLOOR_ROUTES,
     *INCIDENT_ROUTES,
+    *OUTAGE_ROUTES,
     *RECORDING_ROUTES,
     *STATEMENT_ROUTES,
     Route("GET", "/events", May.SUPERVISORS, Nothing, events, "", "text/event-stream"),

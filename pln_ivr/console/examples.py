@@ -9,6 +9,7 @@ from pln_ivr.console.views import (
     ConversationView,
     FlagView,
     IncidentView,
+    OutageView,
     QueueView,
     StatementView,
     WaitingView,
@@ -90,6 +91,7 @@ STATEMENT = StatementView(
     live_by="budi",
     live_at=TIME,
 )
+OUTAGE = OutageView(area="Bandung", reports=212, clustered=True)
 INCIDENT = IncidentView(
     incident_id=INCIDENT_ID,
     kind=IncidentKind.MISSED_THIRD_RING,

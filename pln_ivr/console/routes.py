@@ -18,7 +18,7 @@ from msgspec.inspect import EnumType, LiteralType, StructType, Type, UnionType, 
 
 from pln_ivr.console.auth import Denial, Find, Guard, May, Principal
 from pln_ivr.console.feed import Feed
-from pln_ivr.console.views import Evidence, Floor, Statements
+from pln_ivr.console.views import Evidence, Floor, Outages, Statements
 from pln_ivr.console.views_recordings import Replay
 from pln_ivr.errors import PlnIvrError
 
@@ -82,6 +82,7 @@ class Api:
     floor: Floor
     evidence: Evidence
     statements: Statements
+    outages: Outages
     replay: Replay
     feed: Feed
     find: Find

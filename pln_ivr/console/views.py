@@ -6,6 +6,7 @@ Times are aware and in UTC, an extension is an agent's or a supervisor's phone.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime
 from typing import Annotated, Protocol
 
@@ -191,6 +192,14 @@ class StatementDraft(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     text: Annotated[str, Meta(description="The words, instead of those made of the rest.")] = ""
 
 
+class OutageView(Struct, frozen=True, kw_only=True):
+    """One area from which outages are reported, as it was a few seconds ago."""
+
+    area: Annotated[str, Meta(description="As in outages.prefixes; all if there is no table.")]
+    reports: Annotated[int, Meta(description="Customers whose reports are not over.")]
+    clustered: Annotated[bool, Meta(description="There were so many that there is an alarm.")]
+
+
 class Floor(Protocol):
     """Agents, queues and conversations as they are, and what can be ordered.
 
@@ -299,3 +308,13 @@ class Statements(Protocol):
 
     async def withdraw(self, version: int, note: str, by: str) -> StatementView:
         """They hear it no more."""
+
+
+class Outages(Protocol):
+    """Outages that callers have reported."""
+
+    def outages(self) -> list[OutageView]:
+        """By area, from memory."""
+
+    async def restore(self, areas: Collection[str], reports: Collection[str], by: str) -> int:
+        """Power is back there; how many reports that were open it ends. Raises JournalError."""

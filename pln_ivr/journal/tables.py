@@ -51,6 +51,9 @@ metadata = sa.MetaData()
 _OPEN_CALL, _OPEN_OFFER = sa.text("outcome IS NULL"), sa.text("result IS NULL")
 _OPEN_FLAG, _OPEN_SUPERVISION = sa.text("result IS NULL"), sa.text("ended_at IS NULL")
 _LIVE = sa.text("status = 'live'")
+_OPEN_REPORT, _OPEN_CLUSTER = sa.text("status = 'open'"), sa.text("ended_at IS NULL")
+_UNDELIVERED = sa.text("delivered_at IS NULL AND dead_at IS NULL")
+_DEAD = sa.text("dead_at IS NOT NULL")
 _KEPT, _GONE = sa.text("deleted_at IS NULL"), sa.text("deleted_at IS NOT NULL")
 _QUEUED, _VALID = sa.text("queued_at IS NOT NULL"), sa.text("revoked_at IS NULL")
 
@@ -335,6 +338,72 @@ tokens = sa.Table(
     sa.Index("tokens_name", "name", unique=True, sqlite_where=_VALID, postgresql_where=_VALID),
 )
 
+outage_reports = sa.Table(
+    "outage_reports",
+    metadata,
+    sa.Column("report_id", sa.Text, primary_key=True),
+    sa.Column("customer", sa.Text, nullable=False),
+    sa.Column("area", sa.Text, nullable=False),
+    sa.Column("caller", sa.Text, nullable=False),
+    sa.Column("call_id", sa.Text, nullable=False),
+    sa.Column("node", sa.Text, nullable=False),
+    sa.Column("reported_at", UtcDateTime, nullable=False),
+    sa.Column("repeats", sa.Integer, nullable=False, server_default=sa.text("0")),
+    sa.Column("repeated_at", UtcDateTime),
+    sa.Column("status", sa.Text, nullable=False),
+    sa.Column("ended_at", UtcDateTime),
+    sa.Column("ended_by", sa.Text),
+    sa.Index("outage_reports_caller", "caller", "reported_at"),
+    # A customer has one report of an outage.
+    sa.Index(
+        "outage_reports_open",
+        "customer",
+        unique=True,
+        sqlite_where=_OPEN_REPORT,
+        postgresql_where=_OPEN_REPORT,
+    ),
+    sa.Index(
+        "outage_reports_area", "area", sqlite_where=_OPEN_REPORT, postgresql_where=_OPEN_REPORT
+    ),
+)
+
+outage_clusters = sa.Table(
+    "outage_clusters",
+    metadata,
+    sa.Column("cluster_id", sa.Text, primary_key=True),
+    sa.Column("area", sa.Text, nullable=False),
+    sa.Column("reports", sa.Integer, nullable=False),
+    sa.Column("raised_at", UtcDateTime, nullable=False),
+    sa.Column("ended_at", UtcDateTime),
+    sa.Index(
+        "outage_clusters_open",
+        "area",
+        unique=True,
+        sqlite_where=_OPEN_CLUSTER,
+        postgresql_where=_OPEN_CLUSTER,
+    ),
+)
+
+dispatches = sa.Table(
+    "dispatches",
+    metadata,
+    sa.Column("dispatch_id", sa.Text, primary_key=True),
+    sa.Column("kind", sa.Text, nullable=False),
+    sa.Column("subject", sa.Text, nullable=False),
+    sa.Column("body", sa.Text, nullable=False),
+    sa.Column("created_at", UtcDateTime, nullable=False),
+    sa.Column("due_at", UtcDateTime, nullable=False),
+    sa.Column("attempts", sa.Integer, nullable=False),
+    sa.Column("delivered_at", UtcDateTime),
+    sa.Column("dead_at", UtcDateTime),
+    sa.Column("error", sa.Text),
+    sa.Index("dispatches_created_at", "created_at"),
+    sa.Index(
+        "dispatches_waiting", "due_at", sqlite_where=_UNDELIVERED, postgresql_where=_UNDELIVERED
+    ),
+    sa.Index("dispatches_dead", "dead_at", sqlite_where=_DEAD, postgresql_where=_DEAD),
+)
+
 TABLES: dict[type[Row], sa.Table] = {
     CallRow: calls,
     HearingRow: hearings,
@@ -346,8 +415,9 @@ TABLES: dict[type[Row], sa.Table] = {
     RecordingRow: recordings,
     MarkRow: marks,
 }
-"""What the writer writes. Tokens, statements, accesses are no rows of it: `tokens`, `statements`,
-`custody` and `persons` write them themselves, each in a transaction of its own."""
+"""What the writer writes. Tokens, statements, reports of outages, deliveries and accesses are no
+rows of it: `tokens`, `statements`, `outages`, `dispatches`, `custody` and `persons` write them
+themselves, each in a transaction of its own."""
 
 
 def values_of(row: Row) -> dict[str, Any]:

@@ -12,17 +12,23 @@ from native.keys import write_tones
 from native.tones import write_tone
 from pln_ivr.calls.prompt_files import REQUIRED
 from pln_ivr.journal import CallRow
-from pln_ivr.outcomes import MenuEnd, Reason, Result, Stage
+from pln_ivr.outcomes import MenuEnd, Reason, ReportEnd, Result, Stage
 from tests.asterisk.softphone import Softphone
 from tests.asterisk.world import World, eventually
 
 NOTICE, MENU, ENGLISH, SORRY, WAIT = 500, 700, 900, 1100, 1300
+OUTAGE, ASK, CORRECT, TODAY = 1500, 1700, 1900, 2100
 """What each stand-in prompt sounds like, in hertz."""
 TONES = {
     **dict.fromkeys(REQUIRED, 600),
     "notice": NOTICE,
     "menu-utama": MENU,
+    "menu-gangguan": OUTAGE,
     "en/menu-english": ENGLISH,
+    "en/menu-outage": OUTAGE,
+    "report-ask": ASK,
+    "report-correct": CORRECT,
+    "report-today": TODAY,
     "menu-invalid": SORRY,
     "please-wait": WAIT,
 }
@@ -115,6 +121,59 @@ def test_a_key_is_heard_at_once_and_a_new_run_begins_the_menu_again(
     assert left.menu_path == "pasang-baru"
     assert (gone.outcome, gone.reason, gone.menu_end) == (Result.ABANDONED, Reason.IN_MENU, None)
     world.settled()
+
+
+def test_an_outage_is_reported_by_keys_and_a_second_time_it_is_there_already(
+    make_world: Callable[..., World],
+) -> None:
+    """One keys the number and one digit too many first; a neighbour hangs up in the middle."""
+    world = make_world(["101"], MENU__ENTRY="utama", OUTAGES__PREFIXES='{"51": "Bandung"}')
+    number = "512345678901"
+    with (
+        Softphone("081211111111", world.pbx.sip_port, 440) as phone,
+        Softphone("081222222222", world.pbx.sip_port, 440) as other,
+    ):
+        assert phone.call("123") == 200
+        assert phone.hears(MENU, within=5)
+        phone.press("1")
+        assert phone.hears(OUTAGE, within=2)
+        phone.press("1")
+        assert phone.hears(ASK, within=2)
+        phone.press(f"{number}1")
+        assert phone.hears(ASK, within=5), "that was no number"
+        phone.press(f"{number}#")
+        assert phone.hears(CORRECT, within=25), "after twelve digits"
+        phone.press("1")
+        assert phone.ended.wait(25), "there is nothing more to say"
+
+        assert other.call("123") == 200
+        assert other.hears(MENU, within=5)
+        other.press("11")
+        assert other.hears(ASK, within=3)
+        other.press("51234")
+        other.hang_up()
+
+        phone.ended.clear()
+        assert phone.call("123") == 200
+        assert phone.hears(MENU, within=5)
+        phone.press("11")
+        assert phone.hears(CORRECT, within=10), "the telephone is known"
+        phone.press("1")
+        assert phone.hears(TODAY, within=3)
+        phone.press("5")
+        assert phone.ended.wait(10), "a goodbye"
+    told = {(row.caller, row.menu_path, row.reason) for row in world.ended(3)}
+    assert told >= {
+        ("081211111111", "gangguan/report/registered", Reason.INFORMED),
+        ("081222222222", "gangguan/report", Reason.IN_MENU),
+    }
+    ends = {
+        end: world.metric("pln_ivr_outage_reports_total", end=end)
+        for end in (ReportEnd.REGISTERED, ReportEnd.REPEATED, ReportEnd.HUNG_UP)
+    }
+    assert ends == dict.fromkeys(ends, 1)
+    world.settled()
+    assert world.pbx.complaints() == []
 
 
 def _row(world: World, caller: str) -> CallRow:

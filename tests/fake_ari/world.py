@@ -31,6 +31,7 @@ from pln_ivr.journal.records import AgentStateRow, Row
 from pln_ivr.journal.schema import create_engine, parse_url, upgrade
 from pln_ivr.menu_config import Menu
 from pln_ivr.metrics import Metrics
+from pln_ivr.outages_config import Outages
 from pln_ivr.queues.agents import AgentState, Wish
 from pln_ivr.recordings.forms import Codec
 from tests.archiving import Inline
@@ -244,6 +245,7 @@ async def world(
     drain: Drain | None = None,
     menu: Menu | None = None,
     queues: Queues | None = None,
+    outages: Outages | None = None,
     before: Callable[[World], None] = lambda _: None,
 ) -> AsyncIterator[World]:
     """A world whose application is connected and whose two agents are ready.
@@ -271,6 +273,7 @@ async def world(
             drain=drain or Drain(),
             queues=queues or Queues(),
             menu=menu or Menu(entry=""),
+            outages=outages or Outages(),
         )
         upgrade(create_engine(parse_url(settings.journal.url)))
         ari = settings.ari
@@ -295,6 +298,7 @@ async def world(
                 world.app.phone_watch.run(),
                 world.app.guests.run(),
                 world.app.floor.run(),
+                world.app.reports.run(),
                 client.run(world.app),
             )
             running = [asyncio.create_task(part) for part in parts]

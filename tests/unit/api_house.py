@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -22,6 +22,7 @@ from pln_ivr.console.views import (
     FlagView,
     IncidentFilters,
     IncidentView,
+    OutageView,
     QueueView,
     StatementDraft,
     StatementView,
@@ -93,6 +94,7 @@ class House:
             floor=self,
             evidence=self,
             statements=self,
+            outages=Dark(self),
             replay=Shelf(self),
             feed=self.feed,
             find=self.find,
@@ -222,6 +224,21 @@ class House:
     ) -> IncidentView:
         self._note("review", incident_id, review, reviewer, note, again)
         return examples.INCIDENT
+
+
+class Dark:
+    """Outages that note what they are asked in their house."""
+
+    def __init__(self, house: House) -> None:
+        self._house = house
+
+    def outages(self) -> list[OutageView]:
+        self._house._note("outages")
+        return [examples.OUTAGE]
+
+    async def restore(self, areas: Collection[str], reports: Collection[str], by: str) -> int:
+        self._house._note("restore", areas, reports, by)
+        return 212
 
 
 class Shelf:

@@ -67,6 +67,8 @@ MAY: list[tuple[str, str, Any, set[str]]] = [
     ("GET", "/incidents", None, WATCHERS),
     ("GET", "/incidents/i-1", None, WATCHERS),
     ("POST", "/incidents/i-1/review", {"review": "upheld"}, WATCHERS),
+    ("GET", "/outages", None, ALL),
+    ("POST", "/outages/restorations", {"areas": ["Bandung"]}, WATCHERS),
     ("GET", "/statements/live", None, ALL),
     ("GET", "/statements", None, WATCHERS),
     ("GET", "/statements/7", None, WATCHERS),

@@ -18,8 +18,12 @@ ALLOWED: dict[str, set[str]] = {
     "menu_config": {"sections"},
     "information_config": {"sections"},
     "outages_config": {"sections"},
-    "config": {"errors", "menu_config", "information_config", "outages_config", "sections"},
-    "rules": CALLS | {"config", "menu_config", "information_config", "speech", "wording"},
+    "dispatch_config": {"sections"},
+    "config": {"errors", "menu_config", "information_config", "outages_config", "sections"}
+    | {"dispatch_config"},
+    "rules": CALLS
+    | {"config", "menu_config", "information_config", "speech", "wording"}
+    | {"dispatch", "dispatch_config"},
     "logs": {"config"},
     "metrics": {"outcomes"},
     "speech": {"errors"},
@@ -29,6 +33,7 @@ ALLOWED: dict[str, set[str]] = {
     "queues": {"errors", "outcomes", "ari", "journal"},
     "recordings": {"errors", "outcomes", "ari", "journal"},
     "outages": {"errors", "outcomes", "ari", "journal", "speech", "wording"},
+    "dispatch": {"errors", "journal"},
     "calls": CALLS | {"speech"},
     "console": {"errors", "outcomes", "journal"},
     "resources": set(),
@@ -36,11 +41,12 @@ ALLOWED: dict[str, set[str]] = {
     "checks": CALLS | {"config", "resources", "rules"},
     "telling": CALLS | {"metrics"},
     "board": CALLS | {"config", "console"},
+    "restoration": {"console", "outages"},
     "statements": {"console", "errors", "journal", "outages"},
-    "figures": CALLS | {"certificates", "metrics", "resources"},
+    "figures": CALLS | {"certificates", "dispatch", "metrics", "resources"},
     "app": CALLS
     | {"config", "console", "metrics", "resources", "figures", "telling", "board", "rules"}
-    | {"statements", ""},
+    | {"statements", "restoration", "dispatch", ""},
     "service": {
         *("app", "ari", "calls", "config", "console", "journal", "metrics", "recordings"),
         *("resources", "rules", ""),
@@ -57,7 +63,7 @@ ALLOWED: dict[str, set[str]] = {
 ONLY_IN = {
     "prometheus_client": "metrics",
     "sqlalchemy": "journal",
-    "aiohttp": "ari console",
+    "aiohttp": "ari console dispatch",
     "av": "recordings",
     "numpy": "recordings",
     "cryptography": "certificates recordings",

@@ -20,13 +20,15 @@ from pln_ivr.calls.menu import (
     Listen,
     Menu,
     Page,
+    Report,
     Step,
     begin,
     follow,
+    reported,
 )
 from pln_ivr.menu_config import Menu as MenuSettings
 from pln_ivr.menu_config import menu_faults
-from pln_ivr.outcomes import MenuEnd
+from pln_ivr.outcomes import MenuEnd, ReportEnd
 from pln_ivr.rules import menu_of
 
 KEYS = "0123456789*#"
@@ -70,7 +72,7 @@ TREE = menu(HOURS, MORE)
 
 @pytest.mark.parametrize(
     ("key", "queue"),
-    [("1", "gangguan"), ("2", "tagihan"), ("3", "pasang-baru"), ("4", "keluhan")],
+    [("2", "tagihan"), ("3", "pasang-baru"), ("4", "keluhan")],
 )
 @pytest.mark.parametrize("before", ["", "9", "99", "#", "9#"])
 def test_the_lines_of_the_menu_that_is_there_by_default(before: str, key: str, queue: str) -> None:
@@ -78,6 +80,43 @@ def test_the_lines_of_the_menu_that_is_there_by_default(before: str, key: str, q
     assert isinstance(left, Leave)
     assert (left.queue, left.end, left.words) == (queue, MenuEnd.CHOSEN, ())
     assert left.path[-1] == queue
+
+
+@pytest.mark.parametrize("before", ["", "9", "1*", "91*9"])
+def test_an_outage_is_reported_or_talked_about(before: str) -> None:
+    step = walked(default(), before + "11")
+    assert isinstance(step, Report)
+    assert step.at.path[-1] == "report"
+    left = walked(default(), before + "10")
+    assert isinstance(left, Leave)
+    assert (left.queue, left.end, left.words) == ("gangguan", MenuEnd.AGENT, ())
+    silent = walked(default(), [*before, "1", None, None])
+    assert isinstance(silent, Leave)
+    assert (silent.queue, silent.end) == ("gangguan", MenuEnd.NO_INPUT)
+
+
+@pytest.mark.parametrize(
+    ("end", "to_agent", "menu_end", "queue"),
+    [
+        (ReportEnd.REGISTERED, False, MenuEnd.LET_GO, None),
+        (ReportEnd.REPEATED, False, MenuEnd.LET_GO, None),
+        (ReportEnd.REGISTERED, True, MenuEnd.AGENT, "gangguan"),
+        (ReportEnd.AGENT, True, MenuEnd.AGENT, "gangguan"),
+        (ReportEnd.NO_INPUT, True, MenuEnd.NO_INPUT, "gangguan"),
+        (ReportEnd.INVALID, True, MenuEnd.INVALID, "gangguan"),
+        (ReportEnd.UNAVAILABLE, True, MenuEnd.AGENT, "gangguan"),
+        (ReportEnd.UNAVAILABLE, False, MenuEnd.AGENT, "gangguan"),
+    ],
+)
+def test_after_a_report_the_caller_is_let_go_or_has_an_agent(
+    end: ReportEnd, to_agent: bool, menu_end: MenuEnd, queue: str | None
+) -> None:
+    step = walked(default(), "11")
+    assert isinstance(step, Report)
+    left = reported(default(), step.at, end, to_agent)
+    assert left == Leave(
+        ("gangguan", "report", end), menu_end, queue, (GOODBYE if queue is None else TO_AGENT,)
+    )
 
 
 @pytest.mark.parametrize("before", ["", "9"])
@@ -169,7 +208,7 @@ CHOICES = st.one_of(
     st.sampled_from(QUEUES).map(lambda name: Choice(Kind.QUEUE, name)),
     st.sampled_from(NAMES).map(lambda name: Choice(Kind.MENU, name)),
     st.just(Choice(Kind.SAY, "info-x")),
-    st.sampled_from([Kind.AGENT, Kind.REPEAT, Kind.HANG_UP]).map(Choice),
+    st.sampled_from([Kind.AGENT, Kind.REPEAT, Kind.HANG_UP, Kind.REPORT]).map(Choice),
 )
 PRESSED = st.sampled_from([*KEYS, None])
 
@@ -196,6 +235,11 @@ def test_every_walk_ends(tree: Menu, data: st.DataObject) -> None:
     for _ in range(longest):
         if isinstance(step, Leave):
             break
+        if isinstance(step, Report):
+            end, to_agent = data.draw(st.sampled_from(ReportEnd)), data.draw(st.booleans())
+            step = reported(tree, step.at, end, to_agent)
+            assert (step.queue is None) == (step.words == (GOODBYE,))
+            return
         step = follow(tree, step.at, data.draw(PRESSED))
     assert isinstance(step, Leave)
     assert len(step.path) <= longest
@@ -209,7 +253,7 @@ def test_from_everywhere_silence_leads_to_an_agent(tree: Menu, pressed: list[str
     step = begin(tree)
     for key in pressed:
         following = follow(tree, step.at, key)
-        if isinstance(following, Leave):
+        if not isinstance(following, Listen):
             break
         step = following
         assert step.words[-1] == tree.pages[step.at.page].prompt, "the caller knows where they are"
@@ -229,7 +273,7 @@ def test_the_path_holds_words_of_the_menu_only(tree: Menu, pressed: list[str | N
     words |= {MenuEnd.NO_INPUT, MenuEnd.INVALID}
     step: Step = begin(tree)
     for key in pressed:
-        if isinstance(step, Leave):
+        if not isinstance(step, Listen):
             break
         step = follow(tree, step.at, key)
     path = step.path if isinstance(step, Leave) else step.at.path

@@ -98,7 +98,8 @@ def test_levels_and_silence(built: Path, name: str) -> None:
     loud = [n for n, value in enumerate(values) if abs(value) > 330]  # -40 dB
     assert 0.05 < loud[0] / 8000 < 0.3
     assert 0.05 < (len(values) - loud[-1]) / 8000 < 0.3
-    assert 1.0 < duration_seconds(built / f"{name}.alaw") < 15.0
+    shortest = 0.4 if name.startswith("digit-") else 0.7
+    assert shortest < duration_seconds(built / f"{name}.alaw") < 15.0
     assert (built / f"{name}.alaw").stat().st_mode & 0o777 == 0o644
 
 

@@ -1,0 +1,141 @@
+"""Callers' reports of outages, for this node: registered in a thread, watched for clusters."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TypeVar
+from zoneinfo import ZoneInfo
+
+import structlog
+
+from pln_ivr.errors import JournalError
+from pln_ivr.journal.outages import NewReport, Registered, ReportBook, ReportRules, Standing
+
+log = structlog.get_logger("pln_ivr.reports")
+
+ANSWER_SECONDS = 4.0
+"""How long a caller waits for the journal; then for an agent."""
+
+LOOK_SECONDS = 5.0
+"""How often what is open is counted."""
+
+SHORTEST_CALLER = 5
+"""Fewer digits are no telephone that somebody could be known by."""
+
+EVERYWHERE = "all"
+"""Stands in figures and the log for the area where there is no table of areas."""
+
+Answer = TypeVar("Answer")
+
+
+@dataclass(frozen=True, slots=True)
+class ReportSettings:
+    """What a report is, see the settings' section on outages."""
+
+    prefixes: Mapping[str, str]
+    zone: ZoneInfo
+    rules: ReportRules
+
+
+def area_of(customer: str, prefixes: Mapping[str, str]) -> str | None:
+    """The area of a customer by the longest prefix that fits; empty if there is no table, None if
+    none fits. Pure."""
+    if not prefixes:
+        return ""
+    fitting = [prefix for prefix in prefixes if customer.startswith(prefix)]
+    return prefixes[max(fitting, key=len)] if fitting else None
+
+
+class Reports:
+    """The reports of one journal. Its owner runs `run` as a task; before and after it nothing can
+    be registered, and callers get an agent."""
+
+    def __init__(self, url: str, node: str, settings: ReportSettings) -> None:
+        """`url` is `journal.url`."""
+        self._url = url
+        self._node = node
+        self._settings = settings
+        self._book: ReportBook | None = None
+        self._turn = asyncio.Lock()
+        self.standing = Standing({}, {})
+        """What was open at the last look."""
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """Of the times that are spoken."""
+        return self._settings.zone
+
+    def area(self, customer: str) -> str | None:
+        """See area_of."""
+        return area_of(customer, self._settings.prefixes)
+
+    async def run(self) -> None:
+        """Have the journal open, and count what stands in it, until cancelled."""
+        while True:
+            try:
+                await self._keep_open()
+            except JournalError as error:
+                log.error("reports_not_taken", error=str(error), effect="callers get an agent")
+            await asyncio.sleep(LOOK_SECONDS)
+
+    async def _keep_open(self) -> None:
+        book = await asyncio.to_thread(ReportBook, self._url, self._settings.rules)
+        self._book = book
+        try:
+            while True:
+                async with self._turn:
+                    self.standing = await asyncio.to_thread(book.standing, datetime.now(UTC))
+                await asyncio.sleep(LOOK_SECONDS)
+        finally:
+            self._book = None
+            book.close()
+
+    async def known(self, caller: str) -> str | None:
+        """The customer number that this telephone reported last, if the journal says so in time.
+        Never raises JournalError: it can be asked for."""
+        if len(caller) < SHORTEST_CALLER:
+            return None
+        try:
+            return await self._asked(lambda book: book.known(caller))
+        except JournalError as error:
+            log.warning("caller_not_looked_up", error=str(error))
+            return None
+
+    async def register(self, customer: str, caller: str, call_id: str) -> Registered:
+        """Register a report of this customer, whose number has an area. Raises JournalError, also
+        if it takes too long; the report may be there then, and a second one is a repeat."""
+        area = self.area(customer)
+        assert area is not None
+        report = NewReport(
+            customer=customer,
+            area=area,
+            caller=caller,
+            call_id=call_id,
+            node=self._node,
+            reported_at=datetime.now(UTC),
+        )
+        told = await self._asked(lambda book: book.register(report))
+        if told.cluster:
+            log.warning("outage_cluster", area=area or EVERYWHERE, reports=told.cluster)
+        return told
+
+    async def restore(self, areas: Collection[str], report_ids: Collection[str], by: str) -> int:
+        """Power is back there: how many reports that ends. Raises JournalError."""
+        inside = {"" if area == EVERYWHERE else area for area in areas}
+        now = datetime.now(UTC)
+        count = await self._asked(lambda book: book.restore(inside, report_ids, by, now))
+        self.standing = await self._asked(lambda book: book.standing(now))
+        return count
+
+    async def _asked(self, question: Callable[[ReportBook], Answer]) -> Answer:
+        """One question after the other: the journal has one writer at a time."""
+        try:
+            async with asyncio.timeout(ANSWER_SECONDS), self._turn:
+                if self._book is None:
+                    raise JournalError("the reports' journal is not open")
+                return await asyncio.to_thread(question, self._book)
+        except TimeoutError:
+            raise JournalError(f"no answer within {ANSWER_SECONDS:g} s") from None
