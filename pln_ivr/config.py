@@ -245,8 +245,13 @@ class Journal(Section):
     """The database of what happened."""
 
     url: str = "sqlite:///journal.db"
+    """postgresql://USER:PASSWORD@HOST/NAME for PostgreSQL; tested with Debian 12's, 15."""
     buffer_rows: Annotated[int, Field(ge=100)] = 100_000
-    """Rows kept in memory while the database is away; past that they go to the log."""
+    """Rows kept in memory while the database is away; half of that sends them to the spool."""
+    spool: Path = Path("journal-spool")
+    """Folder for rows that the database cannot take yet. They name callers."""
+    spool_mb: Annotated[int, Field(ge=1)] = 1024
+    """How much the spool may take: about 1,400 rows a megabyte; past that they go to the log."""
     flush_seconds: Seconds = 10.0
     """How long stopping may wait for the last batch."""
 

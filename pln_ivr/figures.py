@@ -55,6 +55,7 @@ def show(
     gauge("pln_ivr_ari_ready", "1 if connected", lambda: float(ari.ready))
     gauge("pln_ivr_ari_reconnections", "Connections lost", lambda: ari.reconnections)
     gauge("pln_ivr_journal_backlog", "Rows to store", lambda: journal.backlog)
+    gauge("pln_ivr_journal_spooled", "Rows to store, on disk", lambda: journal.spooled)
     gauge("pln_ivr_journal_overflowed", "Rows only in the log", lambda: journal.overflowed)
     _show_recordings(parts.recorder, metrics)
     gauge(

@@ -61,7 +61,10 @@ async def run(settings: Settings) -> None:
     orders, metrics = Orders(), Metrics()
     async with AsyncExitStack() as stack:
         limits = Limits(
-            bound=settings.journal.buffer_rows, flush_seconds=settings.journal.flush_seconds
+            bound=settings.journal.buffer_rows,
+            flush_seconds=settings.journal.flush_seconds,
+            spool=settings.journal.spool,
+            spool_bytes=settings.journal.spool_mb * 2**20,
         )
         journal = await stack.enter_async_context(
             open_journal(
@@ -191,7 +194,7 @@ def _leave_calls(app: App, journal: JournalWriter) -> NoReturn:
     """
     log.info("leaving_calls", calls=app.reception.calls, to="the run that takes over")
     if not journal.store_now(STORE_SECONDS):
-        log.error("journal_not_stored", effect="the next run completes it from Asterisk's list")
+        log.error("journal_not_stored", effect="the next run stores what is spooled")
     sys.stdout.flush()
     os._exit(0)
 

@@ -94,7 +94,8 @@ class State:
             f'[agents]\nroster = "{self.roster}"\n\n'
             f'[recordings]\nspool = "{monitor}"\nfolder = "{self.run / "recordings"}"\n\n'
             f'[fallback]\ncalls = "{calls}"\n\n'
-            f'[journal]\nurl = "sqlite:///{self.run / "journal.db"}"\n\n'
+            f'[journal]\nurl = "sqlite:///{self.run / "journal.db"}"\n'
+            f'spool = "{self.run / "journal-spool"}"\n\n'
             f'[prompts]\ntexts = "{REPO / "asterisk-conf/prompts/id.toml"}"\n'
             f'folder = "{sounds / "id/pln"}"\n\n'
             f"[console]\nport = {console_port(os.environ)}\n"

@@ -60,8 +60,9 @@ class Access:
 
     @contextmanager
     def changing(self) -> Iterator[Connection]:
-        """One transaction: what the body reads in it nobody else changes meanwhile."""
+        """One transaction: what the body reads in it nobody else changes meanwhile by this way."""
         with self._one_line("write"), self._engine.begin() as connection:
+            schema.lock_changes(connection)
             yield connection
 
     def _rows(self, query: sa.Select[Any]) -> list[Mapping[str, Any]]:

@@ -20,6 +20,10 @@ from pln_ivr.errors import JournalError
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 EXAMPLE = "sqlite:////var/lib/pln_ivr/journal.db"
+GONE_SECONDS = 10
+"""A server that is not heard of for so long is away."""
+CHANGES = 0x504C4E
+"""PostgreSQL's advisory lock for migrations and changes by hand: any number, always the same."""
 
 
 def parse_url(url: str) -> URL:
@@ -38,27 +42,39 @@ def parse_url(url: str) -> URL:
         raise JournalError(
             f"journal.url: a database in memory forgets everything; name a file, e.g. {EXAMPLE}"
         )
+    if parsed.drivername == "postgresql":
+        parsed = parsed.set(drivername="postgresql+psycopg")
     return parsed
 
 
-def create_engine(url: URL, *, lock_seconds: float = 5.0, read_only: bool = False) -> Engine:
+def create_engine(
+    url: URL,
+    *,
+    lock_seconds: float = 5.0,
+    read_only: bool = False,
+    answer_seconds: float | None = None,
+) -> Engine:
     """An engine with the journal's settings; connects only when it is used.
 
-    ``lock_seconds`` is how long SQLite waits for another writer and PostgreSQL for a
-    connection. Raises JournalError when the database's driver is not installed.
+    ``lock_seconds`` is how long to wait for another writer, and for PostgreSQL's connection
+    (2 s at least); ``answer_seconds`` how long PostgreSQL may take for one statement. Raises
+    JournalError when the database's driver is not installed.
     """
     is_sqlite = url.get_backend_name() == "sqlite"
     if is_sqlite and read_only:
         path = Path(str(url.database)).absolute()
         url = url.set(database=f"file:{_uri_path(path)}", query={"mode": "ro", "uri": "true"})
-    connect_args: dict[str, Any] = (
+    connect_args = (
         {"timeout": lock_seconds}
         if is_sqlite
-        else {"connect_timeout": max(2, round(lock_seconds)), "application_name": "pln_ivr"}
+        else _postgresql_arguments(lock_seconds, read_only, answer_seconds)
     )
     try:
         # hide_parameters: an error's text goes to the log, callers' numbers must not.
-        engine = sa.create_engine(url, connect_args=connect_args, hide_parameters=True)
+        # pool_pre_ping: a connection from before the server's restart is not used again.
+        engine = sa.create_engine(
+            url, connect_args=connect_args, hide_parameters=True, pool_pre_ping=not is_sqlite
+        )
     except (ImportError, sa.exc.NoSuchModuleError) as error:
         raise JournalError(
             f"journal.url: the driver for {url.drivername} is not installed ({error}); "
@@ -67,6 +83,30 @@ def create_engine(url: URL, *, lock_seconds: float = 5.0, read_only: bool = Fals
     if is_sqlite:
         _prepare_sqlite(engine, read_only)
     return engine
+
+
+def _postgresql_arguments(
+    lock_seconds: float, read_only: bool, answer_seconds: float | None
+) -> dict[str, Any]:
+    """What libpq is to be told. A server that has vanished without a word is noticed in time."""
+    options = [f"-c lock_timeout={round(lock_seconds * 1000)}"]
+    if answer_seconds is not None:
+        options.append(f"-c statement_timeout={round(answer_seconds * 1000)}")
+    if read_only:
+        options.append("-c default_transaction_read_only=on")
+    return {
+        "connect_timeout": max(2, round(lock_seconds)),
+        "application_name": "pln_ivr",
+        "tcp_user_timeout": GONE_SECONDS * 1000,
+        "keepalives_idle": GONE_SECONDS,
+        "options": " ".join(options),
+    }
+
+
+def lock_changes(connection: Connection) -> None:
+    """One at a time: what SQLite does at every beginning of a transaction that writes."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(sa.select(sa.func.pg_advisory_xact_lock(CHANGES)))
 
 
 def _uri_path(path: Path) -> str:
@@ -99,6 +139,7 @@ def upgrade(engine: Engine) -> None:
     _check_folder(engine.url)
     try:
         with engine.begin() as connection:
+            lock_changes(connection)
             config = _alembic_config(connection)
             check_version(connection, config, may_be_older=True)
             command.upgrade(config, "head")
@@ -113,7 +154,7 @@ def check_version(
     connection: Connection, config: Config | None = None, *, may_be_older: bool = False
 ) -> None:
     """Raise JournalError when the database was made by a newer version of pln_ivr or, unless
-    it may be, by an older one."""
+    it may be, by an older one or by none."""
     script = ScriptDirectory.from_config(config or _alembic_config(connection))
     known = {revision.revision for revision in script.walk_revisions()}
     found = set(MigrationContext.configure(connection).get_current_heads())
@@ -122,6 +163,11 @@ def check_version(
         raise JournalError(
             f"journal.url: {name} belongs to a newer pln_ivr (schema {', '.join(sorted(unknown))});"
             " install that version again or name another database"
+        )
+    if not may_be_older and not found:
+        raise JournalError(
+            f"journal.url: there is no journal in {name} yet; pln-ivr serve creates it,"
+            " or name the right database"
         )
     if not may_be_older and found != set(script.get_heads()):
         raise JournalError(

@@ -4,9 +4,11 @@
 thread of the writer's own stores what has gathered, in one transaction a batch. Each
 row is a whole snapshot, so an older version that still waits is simply replaced.
 
-The database may go away: the rows wait in memory up to a bound. What comes on top of
-that is logged as one line a row and counted, and so is what could not be stored by
-the deadline of the end. Nothing is dropped in silence.
+The database may go away, or be too slow: the rows wait in memory, and when half the
+bound is reached they go to the spool on disk, as does what could not be stored by the
+deadline of the end. When the database is back, or at the next start, they are stored from
+there. What neither memory nor the spool can take is logged as one line a row and counted.
+Nothing is dropped in silence.
 """
 
 from __future__ import annotations
@@ -16,11 +18,10 @@ import dataclasses
 import random
 import threading
 import time
-from collections import deque
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, suppress
 from datetime import datetime
-from itertools import islice
+from pathlib import Path
 from typing import Any, Protocol
 
 import sqlalchemy as sa
@@ -28,13 +29,19 @@ from sqlalchemy.engine import Engine
 
 from pln_ivr.errors import JournalError
 from pln_ivr.journal import schema, tables
+from pln_ivr.journal.memory import Memory
 from pln_ivr.journal.records import Row
+from pln_ivr.journal.spool import Spool
+from pln_ivr.journal.storing import Refused, Store, batches
 
 FIRST_RETRY_SECONDS = 0.1
 LAST_RETRY_SECONDS = 5.0
 STORED_LOOK_SECONDS = 0.05
+SPOOL_LOOK_SECONDS = 30.0
+"""How often it is looked whether an earlier run that was still ending has left something."""
 # While rows wait, a locked database must not hold the thread for long past the deadline.
 LOCK_SECONDS = 1.0
+ANSWER_SECONDS = 10.0
 
 
 class JournalLog(Protocol):
@@ -48,10 +55,12 @@ class JournalLog(Protocol):
 class Limits:
     """How much the writer gathers and keeps."""
 
-    bound: int = 50_000  # rows in memory; about 60 MB when the database is away
+    bound: int = 50_000  # rows in memory; about 60 MB. Half of it sends them to the spool
     batch_rows: int = 500
     batch_seconds: float = 0.2
     flush_seconds: float = 10.0  # at the end
+    spool: Path | None = None  # None: there is none
+    spool_bytes: int = 2**30
 
 
 @asynccontextmanager
@@ -61,8 +70,8 @@ async def open_journal(
     """Open ``journal.url``, create or migrate its tables, and run a writer on it.
 
     At the end everything is flushed within ``limits.flush_seconds``; the rest goes to the
-    log. Cancelling cuts the flush short, with the same end. Raises JournalError when the
-    database cannot be opened or belongs to a newer version.
+    spool, or to the log. Cancelling cuts the flush short, with the same end. Raises
+    JournalError when the database cannot be opened or belongs to a newer version.
     """
     writer = JournalWriter(url, log=log, limits=limits or Limits())
     try:
@@ -79,13 +88,9 @@ class JournalWriter:
         self._url = schema.parse_url(url)
         self._log = log
         self._limits = limits
-        # Guards all that follows. It is held for a dictionary's operation, never for I/O.
-        self._lock = threading.Lock()
-        self._changed = threading.Condition(self._lock)
-        self._pending: dict[tuple[type[Row], str], Row] = {}
-        self._taken: deque[list[Row]] = deque()  # batches the thread is at, oldest first
-        self._taken_rows = 0
-        self._rounds_taken = 0
+        self._spool = Spool(limits.spool, limits.spool_bytes) if limits.spool else None
+        self._memory = Memory(limits.batch_rows)
+        self._changed = self._memory.changed  # guards all that follows as well
         self._rounds_stored = 0
         self._written = 0
         self._overflowed = 0
@@ -98,8 +103,13 @@ class JournalWriter:
 
     @property
     def backlog(self) -> int:
-        """Rows that are not stored yet."""
-        return len(self._pending) + self._taken_rows
+        """Rows that are not stored yet, those on disk among them."""
+        return self._memory.rows + self.spooled
+
+    @property
+    def spooled(self) -> int:
+        """Rows that wait on disk."""
+        return self._spool.rows if self._spool else 0
 
     @property
     def written(self) -> int:
@@ -120,17 +130,13 @@ class JournalWriter:
 
     def write(self, row: Row) -> None:
         """Journal one version of a row. Never blocks, never raises; safe from any thread."""
-        key = (type(row), row.row_id)
-        with self._lock:
-            pending = self._pending
-            waiting = pending.get(key)
-            if waiting is not None:
-                if row.sequence > waiting.sequence:
-                    pending[key] = row
+        memory = self._memory
+        with self._changed:
+            if memory.replace(row):
                 return
-            if self._open and len(pending) + self._taken_rows < self._limits.bound:
-                pending[key] = row
-                if len(pending) in (1, self._limits.batch_rows):
+            if self._open and memory.rows < self._limits.bound:
+                memory.add(row)
+                if memory.waiting in (1, self._limits.batch_rows) or self._many():
                     self._changed.notify()
                 return
             self._overflowed += 1
@@ -139,8 +145,7 @@ class JournalWriter:
     async def stored(self, seconds: float) -> bool:
         """Wait until every row written before this call is in the database (or, if it was
         refused, in the log); False if that takes longer. Safe to cancel."""
-        with self._lock:
-            wanted = self._rounds_taken + bool(self._pending)
+        wanted = self._round()
         try:
             async with asyncio.timeout(seconds):
                 while self._rounds_stored < wanted:  # noqa: ASYNC110 (another thread counts)
@@ -149,13 +154,18 @@ class JournalWriter:
             return False
         return True
 
+    def _round(self) -> int:
+        with self._changed:
+            return self._memory.rounds + bool(self._memory.waiting)
+
     def store_now(self, seconds: float) -> bool:
-        """`stored`, but blocking the calling thread: for a process about to vanish."""
-        with self._lock:
-            wanted = self._rounds_taken + bool(self._pending)
+        """`stored`, but blocking the calling thread, for a process about to vanish: what is not
+        stored in time goes to the spool, or to the log."""
+        wanted = self._round()
         deadline = time.monotonic() + seconds
         while self._rounds_stored < wanted:
             if time.monotonic() >= deadline:
+                self._abandon()
                 return False
             time.sleep(STORED_LOOK_SECONDS)
         return True
@@ -170,7 +180,7 @@ class JournalWriter:
 
     async def close(self) -> None:
         """Flush and end the thread, within the deadline. May be called twice."""
-        with self._lock:
+        with self._changed:
             self._open = False
             self._closing = True
             self._changed.notify()
@@ -183,18 +193,31 @@ class JournalWriter:
             self._abandon()
 
     def _abandon(self) -> None:
-        """Log what is not stored. A batch in the thread's hands may yet arrive as well."""
-        with self._lock:
+        """Keep what is not stored. A batch in the thread's hands may yet arrive as well."""
+        with self._changed:
             self._abandoned = True
-            left = [row for batch in self._taken for row in batch]
-            left.extend(self._pending.values())
-            self._pending = {}
-            self._taken.clear()
-            self._taken_rows = 0
-            self._overflowed += len(left)
+            self._memory.take_over()
+            left = self._memory.taken()
+            self._memory.clear_taken()
             self._changed.notify()
+        if not left or self._put_into_spool(left):
+            return
+        self._overflowed += len(left)
         for row in left:
             self._log_row("journal not flushed", row)
+
+    def _put_into_spool(self, rows: list[Row]) -> bool:
+        if self._spool is None:
+            return False
+        try:
+            self._spool.put(rows)
+        except Exception as error:  # of the disk, or of a row that cannot be written down
+            with suppress(Exception):
+                self._log.error("journal not spooled", rows=len(rows), error=str(error))
+            return False
+        with suppress(Exception):
+            self._log.warning("journal spooled", rows=len(rows), waiting=self._spool.rows)
+        return True
 
     def _log_row(self, event: str, row: Row, **fields: Any) -> None:
         # A broken logger must not break a call.
@@ -211,7 +234,8 @@ class JournalWriter:
             except Exception as error:
                 self._tell(self._set_opened, error)
                 return
-            with self._lock:
+            self._look_into_spool(first=True)
+            with self._changed:
                 self._open = not self._closing
             self._tell(self._set_opened, None)
             try:
@@ -219,7 +243,7 @@ class JournalWriter:
             except Exception as error:  # a bug: from here on rows go to the log
                 self._failed(error)
             finally:
-                with self._lock:
+                with self._changed:
                     self._open = False
                 engine.dispose()
         finally:
@@ -231,7 +255,9 @@ class JournalWriter:
             schema.upgrade(engine)
         finally:
             engine.dispose()
-        return schema.create_engine(self._url, lock_seconds=LOCK_SECONDS)
+        return schema.create_engine(
+            self._url, lock_seconds=LOCK_SECONDS, answer_seconds=ANSWER_SECONDS
+        )
 
     def _tell(self, callback: Any, *arguments: Any) -> None:
         with suppress(RuntimeError):  # the loop has been closed: nobody waits
@@ -250,50 +276,109 @@ class JournalWriter:
             self._opened.set_exception(failure)
 
     def _store_all(self, engine: Engine) -> None:
-        statements = {
-            kind: schema.upsert(table, engine.dialect.name) for kind, table in tables.TABLES.items()
-        }
+        store = Store(engine)
         while self._take():
-            retry = _backoff()
-            while (batch := self._current()) is not None:
-                try:
-                    stored, refused = _store(engine, statements, batch)
-                except Exception as error:
-                    self._failed(error)
-                    self._pause(next(retry))
-                else:
+            self._insist(lambda: self._store_taken(store))
+            self._insist(lambda: self._store_spooled(store))
+            if not self.spooled:
+                self._rounds_stored = self._memory.rounds
+
+    def _insist(self, act: Callable[[], None]) -> None:
+        """Do it until the database takes it."""
+        retry = _backoff()
+        while not self._abandoned:
+            before = self._written
+            try:
+                act()
+            except Exception as error:
+                self._failed(error)
+                if self._written > before:
                     retry = _backoff()
-                    self._done(batch, stored, refused)
-            self._rounds_stored = self._rounds_taken
+                self._pause(next(retry))
+            else:
+                return
 
     def _take(self) -> bool:
-        """Wait for rows and take them over. False when closing and all is stored."""
-        limits = self._limits
+        """Wait for rows and take them over. False when closing and all in memory is stored."""
+        limits, memory = self._limits, self._memory
         with self._changed:
-            self._changed.wait_for(lambda: self._pending or self._closing)
+            while not self._changed.wait_for(
+                lambda: memory.waiting or self.spooled or self._closing, SPOOL_LOOK_SECONDS
+            ):
+                self._look_into_spool()
             self._changed.wait_for(
-                lambda: self._closing or len(self._pending) >= limits.batch_rows,
+                lambda: self._closing or self.spooled or memory.waiting >= limits.batch_rows,
                 timeout=limits.batch_seconds,
             )
-            if self._abandoned or not self._pending:
+            if self._abandoned or (self._closing and not memory.waiting):
                 return False
-            # In one step under the lock, so that _abandon always sees every row.
-            self._taken.extend(_batches(self._pending.values(), limits.batch_rows))
-            self._taken_rows = len(self._pending)
-            self._pending = {}
-            self._rounds_taken += 1
+            memory.take_over()
         return True
 
-    def _current(self) -> list[Row] | None:
-        with self._lock:
-            return self._taken[0] if self._taken else None
+    def _store_taken(self, store: Store) -> None:
+        while (batch := self._current()) is not None:
+            stored, refused = store.store(batch)
+            with self._changed:
+                if self._abandoned:
+                    return  # kept as left over already
+                self._memory.first_done()
+            self._count(stored, refused)
+            if self._many():
+                self._spill()
 
-    def _done(self, batch: list[Row], stored: int, refused: list[tuple[Row, str]]) -> None:
-        with self._lock:
+    # -- the spool, whose files the thread writes and reads ----------------------------------
+
+    def _many(self) -> bool:
+        return self._spool is not None and self._memory.rows > self._limits.bound // 2
+
+    def _look_into_spool(self, first: bool = False) -> None:
+        if self._spool is None:
+            return
+        try:
+            if first:
+                self._spool.adopt_unfinished()
+            self._spool.look()
+        except OSError as error:
+            with suppress(Exception):
+                self._log.error("journal spool not read", error=str(error))
+
+    def _spill(self) -> bool:
+        """Move what is in memory to the spool; False if the spool cannot take it."""
+        with self._changed:
             if self._abandoned:
-                return  # already counted and logged as left over
-            self._taken.popleft()
-            self._taken_rows -= len(batch)
+                return False
+            self._memory.take_over()
+            rows = self._memory.taken()
+        if not self._put_into_spool(rows):
+            return False
+        with self._changed:
+            if not self._abandoned:
+                self._memory.clear_taken()
+        return True
+
+    def _store_spooled(self, store: Store) -> None:
+        """Store the rows of one file; what has come meanwhile has its turn then."""
+        path = self._spool.oldest() if self._spool else None
+        if self._spool is None or path is None or self._closing:
+            return
+        content = self._spool.read(path)
+        for batch in batches(content.rows, self._limits.batch_rows):
+            self._count(*store.store(batch))
+            if self._many():
+                self._spill()
+        if content.unreadable:
+            with suppress(Exception):
+                self._log.error(
+                    "journal spool damaged", file=path.name, unreadable=content.unreadable
+                )
+        self._spool.done(path, damaged=bool(content.unreadable))
+
+    def _current(self) -> list[Row] | None:
+        with self._changed:
+            return self._memory.first()
+
+    def _count(self, stored: int, refused: Refused) -> None:
+        with self._changed:
             self._written += stored
             self._overflowed += len(refused)
             came_back, self._failing = self._failing, False
@@ -312,67 +397,27 @@ class JournalWriter:
                     "journal is away",
                     error=f"{type(error).__name__}: {text}",
                     backlog=self.backlog,
-                    cure="check journal.url and its disk or server; rows wait in memory",
+                    cure="check journal.url and its disk or server; rows wait meanwhile",
                 )
 
     def _pause(self, seconds: float) -> None:
-        """Wait before the next attempt; shortly when closing, for the deadline runs."""
+        """Wait before the next attempt; shortly when closing, for the deadline runs. What is too
+        much for memory goes to the spool meanwhile."""
+        until, spilled = time.monotonic() + seconds, True
         with self._changed:
             if self._closing:
                 self._changed.wait_for(lambda: self._abandoned, timeout=min(seconds, 0.1))
-            else:
-                self._changed.wait_for(lambda: self._closing, timeout=seconds)
-
-
-def _store(
-    engine: Engine, statements: dict[type[Row], sa.Insert], batch: list[Row]
-) -> tuple[int, list[tuple[Row, str]]]:
-    """Store a batch in one transaction; gives the number stored and the rows refused.
-
-    One bad row must not hold up the others for ever, so if the database refuses the rows
-    themselves they are tried one by one. Raises when the database is away.
-    """
-    try:
-        with engine.begin() as connection:
-            for kind, statement in statements.items():
-                values = [tables.values_of(row) for row in batch if type(row) is kind]
-                if values:
-                    connection.execute(statement, values)
-        return len(batch), []
-    except Exception as error:
-        if not _is_refusal(error):
-            raise
-        if len(batch) == 1:
-            # The driver's text may quote the row: only the kind of error is kept.
-            return 0, [(batch[0], type(error).__name__)]
-    stored, refused = 0, []
-    for row in batch:
-        one, bad = _store(engine, statements, [row])
-        stored += one
-        refused += bad
-    return stored, refused
-
-
-def _is_refusal(error: Exception) -> bool:
-    """Whether the fault is in the rows (never helped by waiting) or in the database."""
-    if not isinstance(error, sa.exc.DBAPIError):
-        return not isinstance(error, OSError | sa.exc.TimeoutError)
-    if error.connection_invalidated:
-        return False
-    return isinstance(
-        error,
-        sa.exc.DataError
-        | sa.exc.IntegrityError
-        | sa.exc.InterfaceError
-        | sa.exc.ProgrammingError
-        | sa.exc.NotSupportedError,
-    )
-
-
-def _batches(rows: Iterable[Row], size: int) -> Iterator[list[Row]]:
-    remaining = iter(rows)
-    while batch := list(islice(remaining, size)):
-        yield batch
+                return
+        while spilled:
+            with self._changed:
+                left = max(0.0, until - time.monotonic())
+                self._changed.wait_for(lambda: self._closing or self._many(), timeout=left)
+                if self._closing or not self._many():
+                    return
+            spilled = self._spill()
+        with self._changed:  # the spool takes nothing: not to be tried again at once
+            left = max(0.0, until - time.monotonic())
+            self._changed.wait_for(lambda: self._closing, timeout=left)
 
 
 def _backoff() -> Iterator[float]:

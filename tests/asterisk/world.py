@@ -81,6 +81,7 @@ class World:
             "RECORDINGS__SPOOL": str(self.pbx.monitor_dir),
             "RECORDINGS__FOLDER": str(self.archive),
             "JOURNAL__URL": self.journal_url,
+            "JOURNAL__SPOOL": str(self.archive.parent / "journal-spool"),
             "PROMPTS__FOLDER": str(self.pbx.sounds_dir / "id" / "pln"),
             "MENU__ENTRY": "",  # tests of the menu switch it on
             "AGENTS__QUALIFY_SECONDS": "0",  # SIPp takes an OPTIONS for a call

@@ -65,7 +65,7 @@ async def eventually(look: Callable[[], object], what: str, seconds: float = 8.0
 class Rows:
     """A journal in memory, in a JournalWriter's place."""
 
-    backlog = overflowed = 0
+    backlog = spooled = overflowed = 0
     failing = False
 
     def __init__(self) -> None:
@@ -268,7 +268,7 @@ async def world(
                 update={"spool": folder / "spool", "folder": folder / "archive"}
             ),
             prompts=Prompts(folder=folder, margin_seconds=request_seconds),
-            journal=Journal(url=f"sqlite:///{folder}/journal.db"),
+            journal=Journal(url=f"sqlite:///{folder}/journal.db", spool=folder / "journal-spool"),
             fallback=Fallback(calls=folder / "calls.csv"),
             drain=drain or Drain(),
             queues=queues or Queues(),

@@ -27,8 +27,8 @@ MISSED, HUNG_UP = IncidentKind.MISSED_THIRD_RING, IncidentKind.HUNG_UP_ON_CUSTOM
 
 
 @pytest.fixture
-def day(tmp_path: Path) -> Day:
-    return Day(tmp_path)
+def day(tmp_path: Path, url: str) -> Day:
+    return Day(tmp_path, url)
 
 
 @pytest.fixture

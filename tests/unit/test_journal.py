@@ -1,25 +1,23 @@
-"""The journal on a real SQLite file: nothing lost, nothing twice, nothing in the way."""
+"""The journal on SQLite and on PostgreSQL: nothing lost, nothing twice, nothing in the way."""
 
 from __future__ import annotations
 
 import asyncio
 import dataclasses
 import json
-import sqlite3
-import tempfile
 import time
 from collections.abc import Callable
+from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta, timezone
-from pathlib import Path
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
+import uuid_utils
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy.dialects import postgresql
 
 from pln_ivr.errors import JournalError
 from pln_ivr.journal import (
@@ -34,6 +32,7 @@ from pln_ivr.journal import (
     tables,
 )
 from pln_ivr.outcomes import MenuEnd, OfferResult, Reason, Result, Stage
+from tests.databases import Database
 
 NOON = datetime(2026, 11, 23, 5, 0, 0, 123456, tzinfo=UTC)
 QUICK = Limits(batch_seconds=0.01)
@@ -52,11 +51,6 @@ class Log:
 
     def events(self) -> list[str]:
         return [event for event, _ in self.lines]
-
-
-@pytest.fixture
-def url(tmp_path: Path) -> str:
-    return f"sqlite:///{tmp_path}/journal.db"
 
 
 def call(call_id: str = "c1", sequence: int = 1, **changes: Any) -> CallRow:
@@ -103,13 +97,6 @@ async def until(condition: Callable[[], bool], seconds: float = 10.0) -> None:
     async with asyncio.timeout(seconds):
         while not condition():  # noqa: ASYNC110 - the condition is another thread's
             await asyncio.sleep(0.005)
-
-
-def lock(url: str) -> sqlite3.Connection:
-    """Hold the database as another process would."""
-    other = sqlite3.connect(url.removeprefix("sqlite:///"), isolation_level=None)
-    other.execute("BEGIN EXCLUSIVE")
-    return other
 
 
 async def test_round_trip(url: str) -> None:
@@ -200,18 +187,16 @@ async def test_a_full_batch_does_not_wait(url: str) -> None:
         await until(lambda: journal.written == 50)
 
 
-async def test_a_locked_database_loses_nothing(url: str) -> None:
+async def test_a_locked_database_loses_nothing(database: Database, url: str) -> None:
     log = Log()
     async with open_journal(url, log=log, limits=QUICK) as journal:
-        other = lock(url)
-        for number in range(700):
-            journal.write(call(f"c{number}"))
-        await until(lambda: journal.failing)
-        journal.write(call("c0", 2, cause=16))
-        journal.write(call("new"))
-        assert journal.backlog == 702  # c0's first version is in the thread's hands
-        other.execute("ROLLBACK")
-        other.close()
+        with database.locked():
+            for number in range(700):
+                journal.write(call(f"c{number}"))
+            await until(lambda: journal.failing)
+            journal.write(call("c0", 2, cause=16))
+            journal.write(call("new"))
+            assert journal.backlog == 702  # c0's first version is in the thread's hands
         await until(lambda: journal.backlog == 0)
         assert not journal.failing
     assert (journal.written, journal.overflowed) == (702, 0)
@@ -221,33 +206,27 @@ async def test_a_locked_database_loses_nothing(url: str) -> None:
         assert reader.call("c0") == call("c0", 2, cause=16)
 
 
-async def test_a_table_that_goes_and_comes_back(url: str) -> None:
-    path = url.removeprefix("sqlite:///")
+async def test_a_table_that_goes_and_comes_back(database: Database, url: str) -> None:
     async with open_journal(url, log=Log(), limits=QUICK) as journal:
-        with sqlite3.connect(path) as other:
-            other.execute("ALTER TABLE calls RENAME TO gone")
+        database.execute("ALTER TABLE calls RENAME TO gone")
         journal.write(offer("o1"))
         journal.write(call())
         await until(lambda: journal.failing)
-        with sqlite3.connect(path) as other:
-            other.execute("ALTER TABLE gone RENAME TO calls")
-        other.close()
+        database.execute("ALTER TABLE gone RENAME TO calls")
         await until(lambda: journal.backlog == 0)
     assert (journal.written, journal.overflowed) == (2, 0)
 
 
-async def test_overflow_is_logged_counted_and_does_not_block(url: str) -> None:
+async def test_overflow_is_logged_counted_and_does_not_block(database: Database, url: str) -> None:
     log = Log()
     limits = Limits(bound=10, batch_seconds=0.01, flush_seconds=5)
     async with open_journal(url, log=log, limits=limits) as journal:
-        other = lock(url)
-        began = time.perf_counter()
-        for number in range(15):
-            journal.write(call(f"c{number}"))
-        assert time.perf_counter() - began < 0.5  # SQLite itself would wait for a second
-        assert (journal.backlog, journal.overflowed) == (10, 5)
-        other.execute("ROLLBACK")
-        other.close()
+        with database.locked():
+            began = time.perf_counter()
+            for number in range(15):
+                journal.write(call(f"c{number}"))
+            assert time.perf_counter() - began < 0.5  # the database would wait for a second
+            assert (journal.backlog, journal.overflowed) == (10, 5)
     assert (journal.written, journal.overflowed) == (10, 5)
     lost = [fields for event, fields in log.lines if event == "journal overflow"]
     assert [fields["row"]["call_id"] for fields in lost] == [f"c{n}" for n in range(10, 15)]
@@ -257,40 +236,42 @@ async def test_overflow_is_logged_counted_and_does_not_block(url: str) -> None:
     assert lost[0]["table"] == "calls"
 
 
-async def test_what_misses_the_deadline_of_the_end_is_logged(url: str) -> None:
+async def test_what_misses_the_deadline_of_the_end_is_logged(database: Database, url: str) -> None:
     log = Log()
     limits = Limits(batch_seconds=0.01, flush_seconds=0.2)
-    async with open_journal(url, log=log, limits=limits) as journal:
-        other = lock(url)
-        for number in range(5):
-            journal.write(call(f"c{number}"))
-        await until(lambda: journal.failing)
-        journal.write(call("c5"))
-        began = time.perf_counter()
-    assert time.perf_counter() - began < 1.0
-    journal.write(call("after"))
-    other.execute("ROLLBACK")
-    other.close()
+    async with AsyncExitStack() as stack:
+        journal = await stack.enter_async_context(open_journal(url, log=log, limits=limits))
+        with database.locked():
+            for number in range(5):
+                journal.write(call(f"c{number}"))
+            await until(lambda: journal.failing)
+            journal.write(call("c5"))
+            began = time.perf_counter()
+            await stack.aclose()
+            assert time.perf_counter() - began < 1.0
+            journal.write(call("after"))
     assert (journal.written, journal.overflowed, journal.backlog) == (0, 7, 0)
     assert log.events().count("journal not flushed") == 6
     assert log.events()[-1] == "journal overflow"
 
 
-async def test_cancelling_cuts_the_flush_short_and_logs_the_rest(url: str) -> None:
+async def test_cancelling_cuts_the_flush_short_and_logs_the_rest(
+    database: Database, url: str
+) -> None:
     log = Log()
     inside = asyncio.Event()
 
     async def run() -> None:
         async with open_journal(url, log=log, limits=QUICK) as journal:
-            other = lock(url)
-            try:
+            with database.locked():
                 journal.write(call())
                 await until(lambda: journal.failing)
                 inside.set()
-                await asyncio.sleep(60)
-            finally:
-                asyncio.get_running_loop().call_later(0.1, task.cancel)
-                asyncio.get_running_loop().call_later(3, other.close)
+                try:
+                    await asyncio.sleep(60)
+                finally:  # cancelled again in the flush, while the database is locked
+                    asyncio.get_running_loop().call_later(0.1, task.cancel)
+                    await journal.close()
 
     task = asyncio.create_task(run())
     await inside.wait()
@@ -327,6 +308,15 @@ async def test_a_broken_logger_does_not_reach_the_call(url: str) -> None:
     assert journal.overflowed == 1
 
 
+async def test_nodes_that_start_at_once_make_one_journal(url: str) -> None:
+    async with AsyncExitStack() as stack:
+        nodes = [stack.enter_async_context(open_journal(url, log=Log())) for _ in range(3)]
+        for number, journal in enumerate(await asyncio.gather(*nodes)):
+            journal.write(call(f"c{number}"))
+    with JournalReader(url) as reader:
+        assert len(reader.last_calls(9)) == 3
+
+
 async def test_opens_again_what_it_made(url: str) -> None:
     for number in range(2):
         async with open_journal(url, log=Log(), limits=QUICK) as journal:
@@ -357,12 +347,10 @@ def test_a_failed_migration_leaves_nothing(url: str, monkeypatch: pytest.MonkeyP
     engine.dispose()
 
 
-async def test_a_newer_database_is_refused(url: str) -> None:
+async def test_a_newer_database_is_refused(database: Database, url: str) -> None:
     async with open_journal(url, log=Log()):
         pass
-    with sqlite3.connect(url.removeprefix("sqlite:///")) as other:
-        other.execute("UPDATE alembic_version SET version_num = '9999'")
-    other.close()
+    database.execute("UPDATE alembic_version SET version_num = '9999'")
     with pytest.raises(JournalError, match=r"journal\.url: .* newer pln_ivr \(schema 9999\)"):
         async with open_journal(url, log=Log()):
             pass
@@ -395,15 +383,8 @@ async def test_a_bad_url_is_one_clear_line(url: str, words: str) -> None:
 
 
 def test_reading_before_there_is_a_journal(url: str) -> None:
-    with pytest.raises(JournalError, match=r"no journal at .* yet"):
+    with pytest.raises(JournalError, match=r"no journal (at|in) .* yet; pln-ivr serve creates it"):
         JournalReader(url)
-
-
-def test_the_upsert_is_postgresql_as_well() -> None:
-    statement = schema.upsert(tables.calls, "postgresql")
-    text = str(statement.compile(dialect=postgresql.dialect()))  # type: ignore[no-untyped-call]
-    assert "ON CONFLICT (call_id) DO UPDATE" in text
-    assert text.endswith("WHERE excluded.sequence > calls.sequence")
 
 
 VERSIONS = st.lists(
@@ -411,26 +392,27 @@ VERSIONS = st.lists(
 )
 
 
-@settings(max_examples=25, deadline=None)
+@settings(
+    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(versions=VERSIONS)
 def test_any_order_and_duplication_ends_in_the_highest(
-    versions: list[tuple[str, int, bool]],
+    url: str, versions: list[tuple[str, int, bool]]
 ) -> None:
-    async def scenario(url: str) -> None:
+    async def scenario(again: str) -> None:
         limits = Limits(batch_rows=2, batch_seconds=0)
         async with open_journal(url, log=Log(), limits=limits) as journal:
             for name, sequence, let_it_be_stored in versions:
-                journal.write(call(name, sequence, cause=sequence))
+                journal.write(call(name + again, sequence, cause=sequence))
                 if let_it_be_stored:
                     await asyncio.sleep(0.002)
 
-    with tempfile.TemporaryDirectory() as folder:
-        url = f"sqlite:///{folder}/journal.db"
-        asyncio.run(scenario(url))
-        highest: dict[str, int] = {}
-        for name, sequence, _ in versions:
-            highest[name] = max(sequence, highest.get(name, -1))
-        with JournalReader(url) as reader:
-            rows = reader.last_calls(99)
+    again = f"-{uuid_utils.uuid7()}"  # one database for all examples
+    asyncio.run(scenario(again))
+    highest: dict[str, int] = {}
+    for name, sequence, _ in versions:
+        highest[name + again] = max(sequence, highest.get(name + again, -1))
+    with JournalReader(url) as reader:
+        rows = [row for row in reader.last_calls(999) if row.call_id.endswith(again)]
         assert {row.call_id: row.sequence for row in rows} == highest
         assert all(row.cause == row.sequence for row in rows)

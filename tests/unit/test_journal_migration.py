@@ -4,18 +4,13 @@ what recovery asks of it."""
 from __future__ import annotations
 
 import dataclasses
-import sqlite3
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, closing
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import timedelta
-from io import StringIO
 from pathlib import Path
 
 import pytest
-import sqlalchemy as sa
 from alembic import command
-from alembic.operations import Operations
-from alembic.runtime.migration import MigrationContext
 
 from pln_ivr.errors import JournalError
 from pln_ivr.journal import (
@@ -28,8 +23,8 @@ from pln_ivr.journal import (
     reader,
     schema,
 )
-from pln_ivr.journal.migrations.versions import r0003_conversations
 from pln_ivr.outcomes import OfferResult, Reason, Result, Stage, TalkEnd
+from tests.databases import Database, Server, sqlite_in
 from tests.unit.test_journal import NOON, QUICK, Log, call, offer
 
 OLD_CALLS = (
@@ -39,53 +34,46 @@ OLD_CALLS = (
 
 
 @pytest.fixture
-def url(tmp_path: Path) -> str:
-    return f"sqlite:///{tmp_path}/journal.db"
-
-
-@pytest.fixture
-def old(url: str) -> Iterator[sqlite3.Connection]:
+def old(database: Database) -> None:
     """A journal as the first version made it, with a call that ended, one that did not, an
     offer and an agent's state in it."""
-    engine = schema.create_engine(schema.parse_url(url))
-    with engine.begin() as connection:
-        command.upgrade(schema._alembic_config(connection), "0001")
-    engine.dispose()
-    noon = NOON.strftime("%Y-%m-%d %H:%M:%S.%f")
-    with closing(sqlite3.connect(url.removeprefix("sqlite:///"))) as database:
-        ended = ("answered", "caller_hung_up", 16, 61.25)
-        database.executemany(
-            f"INSERT INTO calls ({OLD_CALLS}) VALUES ({', '.join('?' * 14)})",
-            [
-                ("c1", 5, "pln-1", "i1", "ch-1", "0812", "123", "ended", noon, noon, *ended),
-                ("c2", 2, "pln-1", "i1", "ch-2", "0813", "123", "waiting", noon, *[None] * 5),
-            ],
-        )
-        database.execute(
-            "INSERT INTO offers (offer_id, call_id, sequence, node, queue, agent, offered_at)"
-            " VALUES ('o1', 'c2', 1, 'pln-1', 'gangguan', '101', ?)",
-            (noon,),
-        )
-        database.execute(
-            "INSERT INTO agent_states VALUES ('s1', 1, 'pln-1', '101', 'ready', '*11', ?)", (noon,)
-        )
-        database.commit()
-        yield database
+    upgrade_to(database, "0001")
+    noon = NOON
+    ended = ("answered", "caller_hung_up", 16, 61.25)
+    database.execute(
+        f"INSERT INTO calls ({OLD_CALLS}) VALUES ({', '.join('?' * 14)})",
+        *[
+            ("c1", 5, "pln-1", "i1", "ch-1", "0812", "123", "ended", noon, noon, *ended),
+            ("c2", 2, "pln-1", "i1", "ch-2", "0813", "123", "waiting", noon, *[None] * 5),
+        ],
+    )
+    database.execute(
+        "INSERT INTO offers (offer_id, call_id, sequence, node, queue, agent, offered_at)"
+        " VALUES ('o1', 'c2', 1, 'pln-1', 'gangguan', '101', ?)",
+        (noon,),
+    )
+    database.execute(
+        "INSERT INTO agent_states VALUES ('s1', 1, 'pln-1', '101', 'ready', '*11', ?)", (noon,)
+    )
 
 
-def tables(database: sqlite3.Connection) -> set[str]:
-    return {name for (name,) in database.execute("SELECT name FROM sqlite_master")}
+def upgrade_to(database: Database, revision: str) -> None:
+    """The journal as that version made it, empty."""
+    with database.connected() as connection:
+        command.upgrade(schema._alembic_config(connection), revision)
 
 
 async def test_an_old_journal_is_brought_up_to_date_and_keeps_everything(
-    url: str, old: sqlite3.Connection
+    database: Database, url: str, old: None
 ) -> None:
-    assert "marks" not in tables(old)
+    assert "marks" not in database.tables()
     async with open_journal(url, log=Log(), limits=QUICK) as journal:
         journal.write(call("c3", fallback=True))
         journal.write(MarkRow(mark="cdr:pln-1", sequence=1, position="7:8"))
     assert journal.written == 2
-    assert {"marks", "calls_open", "offers_open", "calls_channel_id"} <= tables(old)
+    assert "marks" in database.tables()
+    assert {"calls_open", "calls_channel_id"} <= database.indices("calls")
+    assert "offers_open" in database.indices("offers")
     with JournalReader(url) as read:
         ended = read.call("c1")
         assert ended is not None
@@ -102,7 +90,9 @@ async def test_an_old_journal_is_brought_up_to_date_and_keeps_everything(
         assert read.mark("cdr:pln-1") == "7:8"
 
 
-async def test_an_old_row_goes_on_in_the_new_journal(url: str, old: sqlite3.Connection) -> None:
+async def test_an_old_row_goes_on_in_the_new_journal(
+    database: Database, url: str, old: None
+) -> None:
     with_end = call("c2", 3, channel_id="ch-2", outcome=Result.FAILED, reason=Reason.PBX)
     async with open_journal(url, log=Log(), limits=QUICK) as journal:
         journal.write(with_end)
@@ -113,43 +103,40 @@ async def test_an_old_row_goes_on_in_the_new_journal(url: str, old: sqlite3.Conn
 
 
 def test_a_migration_that_fails_leaves_the_old_journal_as_it_was(
-    url: str, old: sqlite3.Connection, monkeypatch: pytest.MonkeyPatch
+    database: Database, url: str, old: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(*_: object) -> None:
         raise RuntimeError("power cut")
 
     engine = schema.create_engine(schema.parse_url(url))
-    before = tables(old)
+    before = database.tables()
     with monkeypatch.context() as patch:
         patch.setattr("alembic.op.create_table", fail)
         with pytest.raises(RuntimeError):
             schema.upgrade(engine)
-    assert tables(old) == before
-    assert [name for _, name, *_ in old.execute("PRAGMA table_info(calls)")].count("fallback") == 0
+    assert database.tables() == before
+    assert "fallback" not in database.columns("calls")
     schema.upgrade(engine)
-    assert "marks" in tables(old)
-    assert old.execute("SELECT count(*) FROM calls WHERE NOT fallback").fetchone() == (2,)
+    assert "marks" in database.tables()
+    assert database.rows("SELECT count(*) FROM calls WHERE NOT fallback") == [(2,)]
     engine.dispose()
 
 
-def test_upgraded_and_new_journals_are_alike(url: str, old: sqlite3.Connection) -> None:
-    upgraded, fresh = (
-        schema.create_engine(schema.parse_url(one)) for one in (url, url + "-new.db")
-    )
+def test_upgraded_and_new_journals_are_alike(
+    database: Database, old: None, request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    if database.kind == "sqlite":
+        (tmp_path / "new").mkdir()
+        fresh = sqlite_in(tmp_path / "new")
+    else:
+        server: Server = request.getfixturevalue("server")
+        fresh = server.database()
     told = []
-    for engine in (upgraded, fresh):
+    for one in (database, fresh):
+        engine = schema.create_engine(schema.parse_url(one.url))
         schema.upgrade(engine)
-        look = sa.inspect(engine)
-        told.append(
-            {
-                table: (
-                    {column["name"]: str(column["type"]) for column in look.get_columns(table)},
-                    {index["name"] for index in look.get_indexes(table)},
-                )
-                for table in look.get_table_names()
-            }
-        )
         engine.dispose()
+        told.append({name: (one.columns(name), one.indices(name)) for name in one.tables()})
     assert told[0] == told[1]
     assert {"fallback"} <= set(told[0]["calls"][0])
 
@@ -161,46 +148,39 @@ SAME = ("pln-1", "i1", "ch", "0812", "123")
 
 
 @pytest.fixture
-def second(url: str) -> Iterator[sqlite3.Connection]:
+def second(database: Database) -> None:
     """A journal as the second version made it: calls that were answered, failed while they
     talked and wait, with their offers, and an agent who went away."""
-    engine = schema.create_engine(schema.parse_url(url))
-    with engine.begin() as connection:
-        command.upgrade(schema._alembic_config(connection), "0002")
-    engine.dispose()
+    upgrade_to(database, "0002")
     queue = offer("").queue
-    noon, later = (
-        at.strftime("%Y-%m-%d %H:%M:%S.%f") for at in (NOON, NOON + timedelta(seconds=30))
+    noon, later = NOON, NOON + timedelta(seconds=30)
+    database.execute(
+        f"INSERT INTO calls ({SECOND_CALLS}, started_at, queued_at, talking_at, recording,"
+        f" recording_seconds, outcome, reason) VALUES ({', '.join('?' * 15)})",
+        *[
+            ("c1", 5, *SAME, "ended", *[noon] * 3, "archive:c1", 30, "answered", "unseen"),
+            ("c2", 5, *SAME, "ended", *[noon] * 3, "archive:c2", None, "failed", "pbx"),
+            ("c3", 3, *SAME, "ringing", *[noon] * 2, *[None] * 5),
+        ],
     )
-    with closing(sqlite3.connect(url.removeprefix("sqlite:///"))) as database:
-        database.executemany(
-            f"INSERT INTO calls ({SECOND_CALLS}, started_at, queued_at, talking_at, recording,"
-            f" recording_seconds, outcome, reason) VALUES ({', '.join('?' * 15)})",
-            [
-                ("c1", 5, *SAME, "ended", *[noon] * 3, "archive:c1", 30, "answered", "unseen"),
-                ("c2", 5, *SAME, "ended", *[noon] * 3, "archive:c2", None, "failed", "pbx"),
-                ("c3", 3, *SAME, "ringing", *[noon] * 2, *[None] * 5),
-            ],
-        )
-        database.executemany(
-            "INSERT INTO offers VALUES (?, ?, 2, 'pln-1', ?, '101', ?, ?, ?, ?)",
-            [
-                ("o1", "c1", queue, noon, noon, later, "answered"),
-                ("o2", "c2", queue, noon, noon, later, "answered"),
-                ("o3", "c3", queue, noon, noon, later, "missed"),
-                ("o4", "c3", queue, later, None, None, None),
-                ("o5", "lost", queue, noon, noon, later, "answered"),
-            ],
-        )
-        database.executemany(
-            "INSERT INTO agent_states VALUES (?, 1, 'pln-1', ?, ?, '', ?)",
-            [("s1", "101", "talking", noon), ("s2", "102", "away", noon)],
-        )
-        database.commit()
-        yield database
+    database.execute(
+        "INSERT INTO offers VALUES (?, ?, 2, 'pln-1', ?, '101', ?, ?, ?, ?)",
+        *[
+            ("o1", "c1", queue, noon, noon, later, "answered"),
+            ("o2", "c2", queue, noon, noon, later, "answered"),
+            ("o3", "c3", queue, noon, noon, later, "missed"),
+            ("o4", "c3", queue, later, None, None, None),
+            ("o5", "lost", queue, noon, noon, later, "answered"),
+        ],
+    )
+    database.execute(
+        "INSERT INTO agent_states VALUES (?, 1, 'pln-1', ?, ?, '', ?)",
+        ("s1", "101", "talking", noon),
+        ("s2", "102", "away", noon),
+    )
 
 
-async def test_offers_learn_of_their_conversations(url: str, second: sqlite3.Connection) -> None:
+async def test_offers_learn_of_their_conversations(url: str, second: None) -> None:
     later = NOON + timedelta(seconds=30)
     old = offer("", sequence=2, ringing_at=NOON, ended_at=later)
     answered = dataclasses.replace(
@@ -233,16 +213,14 @@ async def test_offers_learn_of_their_conversations(url: str, second: sqlite3.Con
         assert (lost.result, lost.talking_at, lost.talk_end) == (OfferResult.ANSWERED, None, None)
 
 
-async def test_what_agents_wished_is_known_after_the_migration(
-    url: str, second: sqlite3.Connection
-) -> None:
+async def test_what_agents_wished_is_known_after_the_migration(url: str, second: None) -> None:
     async with holding(url) as read:
         told = [(row.agent, row.state, row.wish, row.pause) for row in read.agent_states()]
         assert told == [("101", "talking", "ready", ""), ("102", "away", "logged_out", "")]
 
 
 async def test_calls_of_the_second_version_are_kept_and_found(
-    url: str, second: sqlite3.Connection
+    database: Database, url: str, second: None
 ) -> None:
     async with holding(url) as read:
         found = {
@@ -250,20 +228,15 @@ async def test_calls_of_the_second_version_are_kept_and_found(
             for row in read.queued_calls(NOON, NOON + timedelta(seconds=1))
         }
         assert found == {"c1": None, "c2": None, "c3": None}
-    assert {"incidents", "flags", "supervisions", "tokens"} <= tables(second)
+    assert {"incidents", "flags", "supervisions", "tokens"} <= database.tables()
 
 
-async def test_calls_of_the_third_version_had_no_menu(url: str) -> None:
-    engine = schema.create_engine(schema.parse_url(url))
-    with engine.begin() as connection:
-        command.upgrade(schema._alembic_config(connection), "0003")
-    engine.dispose()
-    with closing(sqlite3.connect(url.removeprefix("sqlite:///"))) as database:
-        database.execute(
-            f"INSERT INTO calls ({SECOND_CALLS}, started_at) VALUES ({', '.join('?' * 9)})",
-            ("c1", 5, *SAME, "waiting", NOON.strftime("%Y-%m-%d %H:%M:%S.%f")),
-        )
-        database.commit()
+async def test_calls_of_the_third_version_had_no_menu(database: Database, url: str) -> None:
+    upgrade_to(database, "0003")
+    database.execute(
+        f"INSERT INTO calls ({SECOND_CALLS}, started_at) VALUES ({', '.join('?' * 9)})",
+        ("c1", 5, *SAME, "waiting", NOON),
+    )
     async with holding(url) as read:
         kept = read.call("c1")
         assert kept
@@ -275,66 +248,46 @@ async def test_calls_of_the_third_version_had_no_menu(url: str) -> None:
         )
 
 
-def test_the_third_version_is_postgresql_as_well() -> None:
-    told = StringIO()
-    options = {"as_sql": True, "output_buffer": told}
-    context = MigrationContext.configure(dialect_name="postgresql", opts=options)
-    with Operations.context(context):
-        r0003_conversations.upgrade()
-    text = told.getvalue()
-    assert "CREATE UNIQUE INDEX tokens_name ON tokens (name) WHERE revoked_at IS NULL" in text
-    assert "ALTER TABLE offers ADD COLUMN held_seconds DOUBLE PRECISION DEFAULT 0 NOT NULL" in text
-    assert "ALTER TABLE agent_states ADD COLUMN wish TEXT DEFAULT '' NOT NULL" in text
-
-
 # -- recordings, which the fifth version tells of -------------------------------------------
 
 UUID = "0197a3f0-0000-4000-8000-000000000001"
 
 
 @pytest.fixture
-def third(url: str) -> Iterator[sqlite3.Connection]:
+def third(database: Database) -> None:
     """A journal as the third version made it: a filed recording, one that was not filed, one of
     a call that Asterisk served alone, and an incident that points to the first."""
-    engine = schema.create_engine(schema.parse_url(url))
-    with engine.begin() as connection:
-        command.upgrade(schema._alembic_config(connection), "0003")
-    engine.dispose()
-    noon, later = (
-        at.strftime("%Y-%m-%d %H:%M:%S.%f") for at in (NOON, NOON + timedelta(seconds=30))
-    )
+    upgrade_to(database, "0003")
+    noon, later = NOON, NOON + timedelta(seconds=30)
     alone = f"archive:2026/11/23/{UUID}/{UUID}.wav"
     first, second = "archive:2026/11/23/c1/o1.wav", "archive:2026/11/23/c1/o2.wav"
-    with closing(sqlite3.connect(url.removeprefix("sqlite:///"))) as database:
-        database.executemany(
-            f"INSERT INTO calls ({SECOND_CALLS}, started_at, talking_at, ended_at, recording,"
-            f" recording_seconds, outcome, fallback) VALUES ({', '.join('?' * 15)})",
-            [
-                ("c1", 5, *SAME, "ended", *[noon] * 2, later, second, None, "answered", False),
-                ("c2", 5, *SAME, "ended", *[noon] * 2, later, alone, 2.5, "answered", True),
-                ("c3", 5, *SAME, "ended", *[noon] * 2, later, None, None, "answered", True),
-            ],
-        )
-        database.executemany(
-            "INSERT INTO offers (offer_id, call_id, sequence, node, queue, agent, offered_at,"
-            " result, talking_at, talked_until, recording, recording_seconds)"
-            " VALUES (?, 'c1', 2, 'pln-1', 'gangguan', '101', ?, 'answered', ?, ?, ?, ?)",
-            [
-                ("o1", noon, noon, later, first, 30.000125),
-                ("o2", noon, noon, later, second, None),
-            ],
-        )
-        database.execute(
-            "INSERT INTO incidents (incident_id, sequence, node, kind, agent, queue, call_id,"
-            " offer_id, happened_at, recording, review) VALUES ('i1', 1, 'pln-1',"
-            " 'hung_up_on_customer', '101', 'gangguan', 'c1', 'o1', ?, ?, 'new')",
-            (noon, first),
-        )
-        database.commit()
-        yield database
+    database.execute(
+        f"INSERT INTO calls ({SECOND_CALLS}, started_at, talking_at, ended_at, recording,"
+        f" recording_seconds, outcome, fallback) VALUES ({', '.join('?' * 15)})",
+        *[
+            ("c1", 5, *SAME, "ended", *[noon] * 2, later, second, None, "answered", False),
+            ("c2", 5, *SAME, "ended", *[noon] * 2, later, alone, 2.5, "answered", True),
+            ("c3", 5, *SAME, "ended", *[noon] * 2, later, None, None, "answered", True),
+        ],
+    )
+    database.execute(
+        "INSERT INTO offers (offer_id, call_id, sequence, node, queue, agent, offered_at,"
+        " result, talking_at, talked_until, recording, recording_seconds)"
+        " VALUES (?, 'c1', 2, 'pln-1', 'gangguan', '101', ?, 'answered', ?, ?, ?, ?)",
+        *[
+            ("o1", noon, noon, later, first, 30.000125),
+            ("o2", noon, noon, later, second, None),
+        ],
+    )
+    database.execute(
+        "INSERT INTO incidents (incident_id, sequence, node, kind, agent, queue, call_id,"
+        " offer_id, happened_at, recording, review) VALUES ('i1', 1, 'pln-1',"
+        " 'hung_up_on_customer', '101', 'gangguan', 'c1', 'o1', ?, ?, 'new')",
+        (noon, first),
+    )
 
 
-async def test_recordings_filed_before_are_told_of(url: str, third: sqlite3.Connection) -> None:
+async def test_recordings_filed_before_are_told_of(url: str, third: None) -> None:
     later = NOON + timedelta(seconds=30)
     async with holding(url) as read:
         filed = read.recording("o1")
@@ -351,7 +304,7 @@ async def test_recordings_filed_before_are_told_of(url: str, third: sqlite3.Conn
 
 
 async def test_who_refers_to_a_recording_does_not_say_its_form_any_more(
-    url: str, third: sqlite3.Connection
+    url: str, third: None
 ) -> None:
     async with holding(url) as read:
         assert [o.recording for o in read.offers_of("c1")] == [
@@ -368,14 +321,14 @@ async def test_who_refers_to_a_recording_does_not_say_its_form_any_more(
         assert incident.recording == "archive:2026/11/23/c1/o1"
 
 
-def test_nothing_is_read_before_the_migration(url: str, second: sqlite3.Connection) -> None:
+def test_nothing_is_read_before_the_migration(url: str, second: None) -> None:
     with pytest.raises(JournalError, match="older pln_ivr; pln-ivr serve brings it up to date"):
         JournalReader(url)
 
 
-def test_a_file_without_any_table_is_no_journal_yet(url: str) -> None:
-    Path(url.removeprefix("sqlite:///")).touch()
-    with pytest.raises(JournalError, match="brings it up to date"):
+def test_a_database_without_any_table_is_no_journal_yet(database: Database, url: str) -> None:
+    database.execute("SELECT 1")
+    with pytest.raises(JournalError, match=r"no journal in .* yet; pln-ivr serve creates it"):
         JournalReader(url)
 
 

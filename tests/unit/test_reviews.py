@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 from datetime import UTC, datetime
-from pathlib import Path
 
 import pytest
 
@@ -15,11 +14,6 @@ from pln_ivr.outcomes import Review
 from tests.unit.test_journal import QUICK, Log
 from tests.unit.test_journal_migration import holding
 from tests.unit.test_journal_questions import incident
-
-
-@pytest.fixture
-def url(tmp_path: Path) -> str:
-    return f"sqlite:///{tmp_path}/journal.db"
 
 
 async def test_an_incident_is_upheld_by_somebody(url: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -25,14 +26,15 @@ from pln_ivr.journal.statements import (
     withdraw_statement,
 )
 from pln_ivr.outcomes import Stage, StatementStatus
+from tests.databases import Database
 from tests.unit.pronouncing import AUDIO, approved, drafted, live, prepare
 
 HOUR = timedelta(hours=1)
 
 
 @pytest.fixture
-def url(tmp_path: Path) -> str:
-    return prepare(f"sqlite:///{tmp_path}/journal.db")
+def url(database: Database) -> str:
+    return prepare(database.url)
 
 
 def now() -> datetime:
@@ -227,6 +229,14 @@ def test_without_a_journal_it_is_one_line(tmp_path: Path) -> None:
 
 
 AREAS = st.sets(st.sampled_from(["Bandung", "Garut", "Cimahi", "Depok"]), max_size=3)
+
+
+def test_drafts_at_the_same_moment_are_versions_of_their_own(url: str) -> None:
+    with ThreadPoolExecutor(6) as people:
+        made = list(people.map(lambda n: drafted(url, drafted_by=f"Rina {n}"), range(12)))
+    assert sorted(made) == list(range(1, 13))
+
+
 PEOPLE = st.sampled_from(["Rina", "Budi", "Siti"])
 ORDERS = st.tuples(st.sampled_from(["draft", *STEPS]), st.integers(1, 6), PEOPLE, AREAS)
 

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import sqlite3
 import string
-from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -15,6 +13,7 @@ import pytest
 from pln_ivr.errors import EntryError, JournalError
 from pln_ivr.journal import open_journal
 from pln_ivr.journal.tokens import Role, TokenRow, Tokens, create_token, revoke_token
+from tests.databases import Database
 from tests.unit.test_journal import QUICK, Log
 
 NOWHERE = "sqlite:///none.db"
@@ -24,16 +23,15 @@ URLSAFE = set(string.ascii_letters + string.digits + "-_")
 
 
 @pytest.fixture
-def url(tmp_path: Path) -> str:
+def url(database: Database) -> str:
     """A journal without any token."""
-    made = f"sqlite:///{tmp_path}/journal.db"
 
     async def make() -> None:
-        async with open_journal(made, log=Log(), limits=QUICK):
+        async with open_journal(database.url, log=Log(), limits=QUICK):
             pass
 
     asyncio.run(make())
-    return made
+    return database.url
 
 
 def find(url: str, token: str) -> TokenRow | None:
@@ -59,11 +57,10 @@ def test_a_token_is_32_random_bytes_behind_its_prefix(url: str) -> None:
         assert set(token) <= URLSAFE
 
 
-def test_only_the_digest_is_stored(url: str) -> None:
+def test_only_the_digest_is_stored(database: Database, url: str) -> None:
     token, row = create_token(url, "wall-display", Role.OPERATOR)
-    with closing(sqlite3.connect(url.removeprefix("sqlite:///"))) as database:
-        ((*_, digest),) = database.execute("SELECT name, role, digest FROM tokens")
-        stored = "\n".join(database.iterdump())
+    ((digest,),) = database.rows("SELECT digest FROM tokens")
+    stored = repr([database.rows(f"SELECT * FROM {table}") for table in sorted(database.tables())])
     assert digest == hashlib.sha256(token.encode()).hexdigest()
     assert token not in stored
     assert token.removeprefix("pln_") not in stored
@@ -155,14 +152,11 @@ def test_without_a_journal_there_are_no_tokens(tmp_path: Path) -> None:
             act()
 
 
-def test_a_journal_that_cannot_be_written_is_one_line(
-    url: str,
-) -> None:
-    with closing(sqlite3.connect(url.removeprefix("sqlite:///"))) as database:
-        database.execute("DROP TABLE tokens")
+def test_a_journal_that_cannot_be_written_is_one_line(database: Database, url: str) -> None:
+    database.execute("DROP TABLE tokens")
     with pytest.raises(JournalError) as caught:
         create_token(url, "dewi", Role.OPERATOR)
-    assert str(caught.value).startswith("journal.url: cannot write sqlite:///")
+    assert str(caught.value).startswith(f"journal.url: cannot write {database.kind}")
     assert "\n" not in str(caught.value)
     with pytest.raises(JournalError, match=r"journal\.url: cannot read"):
         find(url, "pln_x")

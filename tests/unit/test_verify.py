@@ -21,6 +21,7 @@ from pln_ivr.recordings.names import name_of, recording_uri
 from pln_ivr.recordings.store import LocalStore
 from pln_ivr.recordings.verify import Account, Finding, Places, Spoken, compare, verify
 from tests.archiving import AGENT_HZ, CUSTOMER_HZ, raw_of, spool_file, tone
+from tests.databases import sqlite_in
 from tests.unit.running import Run
 from tests.unit.test_journal import NOON, QUICK, Log, call, offer
 
@@ -49,9 +50,9 @@ def talked(n: int, **changes: Any) -> OfferRow:
 class Day:
     """An archive, a spool and a journal with what happened on one day."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, url: str = "") -> None:
         self.folder = folder
-        self.url = f"sqlite:///{folder}/journal.db"
+        self.url = url or sqlite_in(folder).url
         self.spool, self.archive = folder / "spool", folder / "archive"
         self.store = LocalStore(self.archive)
         self.rows: list[Row] = []
@@ -84,8 +85,8 @@ class Day:
 
 
 @pytest.fixture
-def day(tmp_path: Path) -> Day:
-    return Day(tmp_path)
+def day(tmp_path: Path, url: str) -> Day:
+    return Day(tmp_path, url)
 
 
 def found(account: Account) -> list[tuple[Finding, str]]:
