@@ -13,6 +13,7 @@ import sqlalchemy as sa
 
 from pln_ivr.journal import schema, tables
 from pln_ivr.menu_config import Menu
+from pln_ivr.outages import reports as reports_module
 from pln_ivr.outages_config import Outages
 from pln_ivr.outcomes import MenuEnd, Reason, ReportEnd, Result
 from tests.fake_ari.earlier import CALLER
@@ -218,9 +219,11 @@ async def test_a_number_needs_no_hash(tmp_path: Path) -> None:
         assert ends(w) == {ReportEnd.REGISTERED: 1}
 
 
-async def test_without_the_journal_callers_get_an_agent(tmp_path: Path) -> None:
-    async with house(tmp_path) as w:
-        (tmp_path / "journal.db").write_bytes(b"this is no journal any more" * 1000)
+async def test_without_the_journal_callers_get_an_agent(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reports_module, "ANSWER_SECONDS", 0.05)
+    async with house(tmp_path) as w, w.app.reports._turn:  # it is busy for as long as this
         w.fake.call()
         w.fake.press(CALLER, f"{TO_REPORT}{NUMBER}#1")
         ended = await w.nothing_left()
