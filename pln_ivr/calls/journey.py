@@ -37,6 +37,9 @@ log = structlog.get_logger("pln_ivr.journey")
 TALK = "talk-"
 """Begins the id of every conversation's bridge; the call's id follows."""
 
+BRIDGE = "mixing,dtmf_events"
+"""The kind of it: see Operations.create_bridge."""
+
 JOIN_SECONDS = 3.0
 """How long two legs may take to enter their bridge."""
 
@@ -373,7 +376,7 @@ class Journey:
         bridge = TALK + self._call.id
         try:
             if not there:
-                await self._house.ari.create_bridge(bridge, "mixing,dtmf_events")
+                await self._house.ari.create_bridge(bridge, BRIDGE)
             yield bridge
         finally:
             with suppress(AriError):  # if Asterisk is away, reconnecting finds the bridge
@@ -394,7 +397,15 @@ class Journey:
         return True
 
     async def _put_together(self, leg: Channel, bridge: str) -> None:
-        await self._house.ari.add_to_bridge(bridge, [self._caller.id, leg.id], absorb_keys=True)
+        members = [self._caller.id, leg.id]
+        try:
+            await self._house.ari.add_to_bridge(bridge, members, absorb_keys=True)
+        except Gone:
+            if self._caller.gone or leg.gone:
+                raise
+            # The one of the conversation before, of the same name, was still being taken down.
+            await self._house.ari.create_bridge(bridge, BRIDGE)
+            await self._house.ari.add_to_bridge(bridge, members, absorb_keys=True)
         for channel in (self._caller, leg):
             await channel.until_in_bridge(bridge, JOIN_SECONDS)
 

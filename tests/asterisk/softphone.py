@@ -268,7 +268,9 @@ class Softphone:
                 self.answered.set()
             case "BYE" | "CANCEL":
                 self._reply(message, "200 OK")
-                self._end_of(message)
+                # One that is repeated may come when the next call is there already.
+                if self._dialog and self._dialog.call_id == message.one("call-id"):
+                    self._end_of(message)
             case _:
                 self._reply(message, "200 OK")
 

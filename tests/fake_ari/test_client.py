@@ -87,7 +87,7 @@ async def test_a_half_open_stream_is_noticed_by_the_watchdog() -> None:
 
 
 async def test_a_stream_that_lives_is_left_alone_by_the_watchdog() -> None:
-    async with setup(Timing(request=5.0, watchdog=0.01, reconnect_max=0.05)) as s:
+    async with setup(Timing(request=5.0, watchdog=0.1, reconnect_max=0.05)) as s:
         await eventually(
             lambda: s.meter.events["ChannelUserevent"] >= 20, "twenty rounds of the watchdog"
         )

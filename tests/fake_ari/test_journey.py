@@ -55,6 +55,27 @@ async def test_a_seat_is_kept_until_asterisk_has_no_such_channel_any_more(tmp_pa
         assert (await w.nothing_left()).outcome is Result.ABANDONED
 
 
+async def test_a_bridge_that_is_gone_when_two_are_to_meet_is_made_again(tmp_path: Path) -> None:
+    """Asterisk may still be taking down the one of the conversation before, of the same name."""
+    async with world(tmp_path) as w:
+
+        def vanish(asked: Asked) -> None:
+            if asked.path.startswith("bridges/talk-") and asked.path.endswith("addChannel"):
+                w.fake.before = lambda _: None
+                w.fake.bridges = {
+                    name: kind
+                    for name, kind in w.fake.bridges.items()
+                    if not name.startswith("talk-")
+                }
+
+        w.fake.before = vanish
+        w.fake.call()
+        await eventually(lambda: w.stage == "talking", "the conversation")
+        w.fake.hang_up(CALLER)
+        assert (await w.nothing_left()).outcome is Result.ANSWERED
+        assert [offer.result for offer in w.rows.offers] == [OfferResult.ANSWERED]
+
+
 Hangs = Callable[[World, int], None]
 
 
