@@ -136,6 +136,7 @@ class Agents:
         else:
             agent.name, agent.skills, agent.role = entry.name, entry.skills, entry.role
             agent.on_roster = True
+            self._look_at(agent, "on_roster")
 
     # -- wishes ------------------------------------------------------------------------
 
