@@ -60,10 +60,7 @@ def complete(line: CdrLine, row: CallRow | None, node: str) -> CallRow | None:
     if row is None:
         return _ended(_blank(line, node), line, _outcome_of_unknown(line))
     if row.outcome is None:
-        stage = stage_at(row, line.ended_at)
-        if stage is Stage.ADMISSION and row.direction is Direction.OUTBOUND:
-            return _ended(row, line, NOT_REACHED)
-        return _ended(row, line, outcome_of_unseen(stage))
+        return _ended(row, line, outcome_of_unseen(stage_at(row, line.ended_at)))
     return None
 
 
@@ -77,7 +74,7 @@ def stage_at(row: CallRow, moment: datetime) -> Stage:
     ):
         if since is not None and since <= moment:
             return stage
-    return Stage.ADMISSION
+    return Stage.DIALLING if row.direction is Direction.OUTBOUND else Stage.ADMISSION
 
 
 def outcome_of_unseen(stage: Stage) -> Outcome:

@@ -209,7 +209,7 @@ class Floor:
     async def _find_help(self, flag_id: str) -> None:
         """Ring one free supervisor after the other until somebody comes."""
         for supervisor in [agent for agent in self._agents if agent.role is Role.SUPERVISOR]:
-            if supervisor.offer_id or supervisor.elsewhere or not supervisor.reachable:
+            if supervisor.occupied or not supervisor.reachable:
                 continue
             try:
                 await self.take_flag(flag_id, supervisor.extension, "white flag")

@@ -131,7 +131,7 @@ class Guests:
             if agent is None or not agent.reachable:
                 text = f"the phone of {extension} cannot be reached"
                 raise OrderRefused(RefusalKind.CONFLICT, text)
-            if agent.offer_id or agent.elsewhere:
+            if agent.occupied:
                 raise OrderRefused(RefusalKind.CONFLICT, f"{extension} is in a call")
             offer = Offer.new(talk.call.id, talk.partner.offer.queue, extension)
             guest = await self._invite(talk, offer, mode, ordered_by, counts=False)

@@ -83,13 +83,18 @@ class Agent:
         return self.on_roster and self.wish is Wish.READY
 
     @property
+    def occupied(self) -> bool:
+        """The phone rings for us, talks, or is busy with something else."""
+        return bool(self.offer_id or self.elsewhere)
+
+    @property
     def works_by_name(self) -> bool:
         """Takes calls that ask for this agent: a supervisor need not be ready for all."""
         return self.works or (self.on_roster and self.role is Role.SUPERVISOR)
 
     def accepts(self, claim: Claim, now: float) -> bool:
         """May be bound to a call now."""
-        if self.offer_id or self.elsewhere or not self.reachable or self.not_before > now:
+        if self.occupied or not self.reachable or self.not_before > now:
             return False
         match claim:
             case Claim.LINE:
@@ -271,7 +276,7 @@ class Agents:
         self._on_change(agent, reason)
 
     def _drop_if_done(self, agent: Agent) -> None:
-        busy = agent.offer_id or agent.elsewhere or agent.wrap_up_until is not None
+        busy = agent.occupied or agent.wrap_up_until is not None
         if not agent.on_roster and not busy:
             del self._agents[agent.extension]
 
