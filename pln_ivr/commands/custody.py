@@ -21,8 +21,6 @@ from pln_ivr.recordings.library import Library
 from pln_ivr.recordings.manifest import manifest_key
 from pln_ivr.recordings.names import name_of
 from pln_ivr.recordings.retention import Keep, delete, purge
-from pln_ivr.recordings.sealing import load_keys
-from pln_ivr.recordings.store import LocalStore
 
 Id = Annotated[str, typer.Argument(metavar="ID", help="The recording's id.")]
 LISTENERS = (Role.SUPERVISOR, Role.OPERATOR)
@@ -113,9 +111,7 @@ def purge_(
 
 def library_of(settings: Settings) -> Library:
     """The archive, to read from. Raises ConfigError if the keys are wrong."""
-    recordings = settings.recordings
-    keys = load_keys(recordings.keys) if recordings.keys else None
-    return Library(LocalStore(recordings.folder), keys)
+    return Library.at(settings.recordings.folder, settings.recordings.keys)
 
 
 def keep_of(settings: Settings) -> Keep:

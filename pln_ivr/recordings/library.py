@@ -8,7 +8,6 @@ from typing import Protocol
 
 from pln_ivr.errors import RecordingError
 from pln_ivr.journal import RecordingRow
-from pln_ivr.recordings.jobs import ArchiveSettings
 from pln_ivr.recordings.manifest import manifest_key
 from pln_ivr.recordings.names import name_of
 from pln_ivr.recordings.sealing import Keys, Sealed, load_keys
@@ -41,10 +40,10 @@ class Library:
         self._keys = keys
 
     @classmethod
-    def of(cls, settings: ArchiveSettings) -> Library:
-        """The library of these settings. Raises ConfigError if the keys are wrong."""
-        keys = load_keys(Path(settings.keys)) if settings.keys else None
-        return cls(LocalStore(Path(settings.folder)), keys)
+    def at(cls, folder: Path, keys: Path | None) -> Library:
+        """The library in this folder; `keys` is the file of them, if it is encrypted. Raises
+        ConfigError if they are wrong."""
+        return cls(LocalStore(folder), load_keys(keys) if keys else None)
 
     def open(self, row: RecordingRow) -> Sound:
         """A recording's sound. Raises RecordingError if the file is not there or cannot be
