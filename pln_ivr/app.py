@@ -26,7 +26,7 @@ from pln_ivr.calls.conversation import Conversations, Means
 from pln_ivr.calls.flags import Flags
 from pln_ivr.calls.floor import Floor, Keys
 from pln_ivr.calls.guests import Guests
-from pln_ivr.calls.journey import House, Rules
+from pln_ivr.calls.house import House, Rules
 from pln_ivr.calls.partner import Partners
 from pln_ivr.calls.prompts import Prompts
 from pln_ivr.calls.reception import Reception, Refusal

@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from pln_ivr.calls import floor
 from pln_ivr.calls.conversation import Conversation, Conversations
 from pln_ivr.calls.flags import Flags
-from pln_ivr.config import Queues
+from pln_ivr.config.queues import Queues
 from pln_ivr.console.views import (
     AgentView,
     ConversationView,

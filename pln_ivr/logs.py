@@ -12,7 +12,7 @@ import sys
 
 import structlog
 
-from pln_ivr.config import Log
+from pln_ivr.config.node import Log
 
 
 def set_up(settings: Log) -> None:

@@ -11,14 +11,17 @@ from pln_ivr.calls.callout import Trunk
 from pln_ivr.calls.menu import Choice, Kind, Menu, Page
 from pln_ivr.calls.prompt_files import Prompts, files_of, is_built, load_texts, with_texts
 from pln_ivr.calls.reporting import Patience
-from pln_ivr.config import Outbound, Queues, Recordings, Settings
+from pln_ivr.config import Settings
+from pln_ivr.config.agents import Outbound
+from pln_ivr.config.dispatch import Dispatch
+from pln_ivr.config.information import Information
+from pln_ivr.config.menu import Menu as MenuSettings
+from pln_ivr.config.menu import MenuKey
+from pln_ivr.config.queues import Queues
+from pln_ivr.config.records import Recordings
 from pln_ivr.dispatch.sender import Receiver
-from pln_ivr.dispatch_config import Dispatch
 from pln_ivr.errors import ConfigError
-from pln_ivr.information_config import Information
 from pln_ivr.journal.outages import ReportRules
-from pln_ivr.menu_config import Menu as MenuSettings
-from pln_ivr.menu_config import MenuKey
 from pln_ivr.outages.drafting import DraftRules
 from pln_ivr.outages.reports import ReportSettings
 from pln_ivr.queues.desk import Habits

@@ -16,7 +16,8 @@ import structlog
 from pln_ivr.ari import Client
 from pln_ivr.ari.events import ChannelInfo
 from pln_ivr.calls.call import OUT, Call
-from pln_ivr.calls.journey import TALK, Talk
+from pln_ivr.calls.house import Talk
+from pln_ivr.calls.journey import TALK
 from pln_ivr.calls.prompts import Prompts
 from pln_ivr.calls.reception import Reception
 from pln_ivr.calls.sight import Sight

@@ -8,29 +8,24 @@ then, and Gone is raised; reception ends the call in its one place.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
-from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import structlog
 
-from pln_ivr.ari import Channel, Client, Hangup
-from pln_ivr.calls.admission import Seats
-from pln_ivr.calls.announcing import Announcing
+from pln_ivr.ari import Channel, Hangup
 from pln_ivr.calls.call import Call
-from pln_ivr.calls.callout import Trunk, dial, why_gone
-from pln_ivr.calls.conversation import Conversation, HandOver, Means, Transfer
-from pln_ivr.calls.partner import Partner, Partners
-from pln_ivr.calls.prompts import Prompts
-from pln_ivr.calls.room import Comfort, WaitingRoom
-from pln_ivr.calls.walk import MenuWalk
+from pln_ivr.calls.callout import dial, why_gone
+from pln_ivr.calls.conversation import Conversation, HandOver, Transfer
+from pln_ivr.calls.house import Errand, House, Rules, Talk
+from pln_ivr.calls.partner import Partner
+from pln_ivr.calls.room import Comfort
 from pln_ivr.errors import AriError, AriRefused, AriTimeout, Gone
 from pln_ivr.outcomes import OfferResult, Outcome, Reason, Result, Stage, TalkEnd
-from pln_ivr.queues.desk import Desk, Place
-from pln_ivr.queues.lines import Line, Returning
+from pln_ivr.queues.desk import Place
+from pln_ivr.queues.lines import Line
 from pln_ivr.queues.offer import Offer
-from pln_ivr.recordings.recorder import Recorder
 
 log = structlog.get_logger("pln_ivr.journey")
 
@@ -45,58 +40,6 @@ JOIN_SECONDS = 3.0
 
 ONLY_SECONDS = 20.0
 """How long a caller who was sent to one agent waits for that one; then anybody will do."""
-
-
-@dataclass(frozen=True, slots=True)
-class Rules:
-    """Which line a call joins: by the number that was dialled, else `entry`."""
-
-    entry: str
-    dialled: Mapping[str, str]
-
-    def queue(self, dialled: str) -> str:
-        """The queue for a call to this number, unless the caller chooses another one."""
-        return self.dialled.get(dialled, self.entry)
-
-    def may_choose(self, dialled: str) -> bool:
-        """Whether a caller of this number hears the menu: who dialled a line has chosen."""
-        return dialled not in self.dialled
-
-
-@dataclass(frozen=True, slots=True)
-class House:
-    """The parts that journeys share."""
-
-    ari: Client
-    prompts: Prompts
-    room: WaitingRoom
-    desk: Desk
-    partners: Partners
-    recorder: Recorder
-    announcing: Announcing
-    menu: MenuWalk | None
-    """None: callers join their line at once."""
-    returning: Returning
-    means: Means
-    seats: Seats
-    trunk: Trunk
-    tell: Callable[[Call], None]
-    """Called when a call's story has grown: journal and metrics."""
-
-
-@dataclass(frozen=True, slots=True)
-class Talk:
-    """A conversation that goes on from an earlier run of the program."""
-
-    offer: Offer
-    recording: str
-
-
-@dataclass(frozen=True, slots=True)
-class Errand:
-    """An agent, bound by this offer, who is to call the customer."""
-
-    offer: Offer
 
 
 class Journey:

@@ -19,7 +19,8 @@ from pln_ivr.calls.admission import Door
 from pln_ivr.calls.call import Call, Identity
 from pln_ivr.calls.codes import AgentCodes
 from pln_ivr.calls.completion import outcome_of_unseen
-from pln_ivr.calls.journey import Errand, House, Journey, Rules, Talk
+from pln_ivr.calls.house import Errand, House, Rules, Talk
+from pln_ivr.calls.journey import Journey
 from pln_ivr.calls.sight import CALL, CODE, RETURN
 from pln_ivr.errors import AriError, AriRefused, Gone, OrderRefused, RefusalKind
 from pln_ivr.outcomes import Outcome, Reason, Result, Stage

@@ -46,7 +46,7 @@ class Draft:
 
 @dataclass(frozen=True, slots=True)
 class DraftRules:
-    """The settings' part: see outages_config."""
+    """The settings' part: see config.outages."""
 
     areas: tuple[str, ...]
     zone: ZoneInfo

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from pln_ivr.config import Queues
+from pln_ivr.config.queues import Queues
 from pln_ivr.journal import CallRow, OfferRow, Row, schema, tables
 from pln_ivr.outcomes import Stage
 from pln_ivr.queues.agents import Wish

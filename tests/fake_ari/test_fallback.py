@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from pln_ivr.config import Drain
+from pln_ivr.config.node import Drain
 from pln_ivr.outcomes import Reason, Result, Stage
 from tests.fake_ari.earlier import (
     BEGAN,

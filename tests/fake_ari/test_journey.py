@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from pln_ivr.config import Agents
+from pln_ivr.config.agents import Agents
 from pln_ivr.outcomes import OfferResult, Reason, Result
 from pln_ivr.queues.agents import Wish
 from tests.archiving import recordings_of

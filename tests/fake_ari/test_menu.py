@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from pln_ivr.calls.prompts import IN_TURN
-from pln_ivr.config import Queues
-from pln_ivr.menu_config import Menu, MenuKey, MenuPage
+from pln_ivr.config.menu import Menu, MenuKey, MenuPage
+from pln_ivr.config.queues import Queues
 from pln_ivr.outcomes import MenuEnd, Reason, Result, Stage
 from tests.fake_ari.earlier import CALL, CALLER, caller, disconnect, reconnect, row, store
 from tests.fake_ari.server import Asked

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from pln_ivr.config import Agents, Recordings
+from pln_ivr.config.agents import Agents
+from pln_ivr.config.records import Recordings
 from pln_ivr.outcomes import OfferResult, Reason, Result
 from pln_ivr.queues.agents import Agent
 from tests.fake_ari.server import Asked, FakeChannel, Fault

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from pln_ivr.calls.prompts import IN_TURN
+from pln_ivr.config.menu import Menu
 from pln_ivr.journal import HearingRow
-from pln_ivr.menu_config import Menu
 from pln_ivr.outcomes import Reason, Result, Stage
 from tests.fake_ari.earlier import (
     CALL,

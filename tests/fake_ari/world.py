@@ -14,24 +14,17 @@ from pydantic import SecretStr
 from pln_ivr.app import App
 from pln_ivr.ari import Client, connect
 from pln_ivr.ari.client import Timing
-from pln_ivr.config import (
-    Admission,
-    Agents,
-    Ari,
-    Drain,
-    Fallback,
-    Journal,
-    Prompts,
-    Queues,
-    Recordings,
-    Settings,
-)
+from pln_ivr.config import Settings
+from pln_ivr.config.agents import Agents
+from pln_ivr.config.menu import Menu
+from pln_ivr.config.node import Admission, Ari, Drain, Fallback, Prompts
+from pln_ivr.config.outages import Outages
+from pln_ivr.config.queues import Queues
+from pln_ivr.config.records import Journal, Recordings
 from pln_ivr.journal import CallRow, JournalWriter, OfferRow
 from pln_ivr.journal.records import AgentStateRow, Row
 from pln_ivr.journal.schema import create_engine, parse_url, upgrade
-from pln_ivr.menu_config import Menu
 from pln_ivr.metrics import Metrics
-from pln_ivr.outages_config import Outages
 from pln_ivr.queues.agents import AgentState, Wish
 from pln_ivr.recordings.forms import Codec
 from tests.archiving import Inline

@@ -18,7 +18,8 @@ from pln_ivr.commands.options import period_of, zone_of
 from pln_ivr.commands.report_day import day_report
 from pln_ivr.commands.report_making import Making
 from pln_ivr.commands.report_people import AGENT_COLUMNS, QUEUE_COLUMNS
-from pln_ivr.config import Queues, load
+from pln_ivr.config import load
+from pln_ivr.config.queues import Queues
 from pln_ivr.journal import HearingRow
 from pln_ivr.journal.statements import (
     StatementRow,

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from pln_ivr.config import Admission, Settings, load
+from pln_ivr.config import Settings, load
+from pln_ivr.config.node import Admission
 from pln_ivr.errors import ConfigError
 from pln_ivr.rules import lines_of
 

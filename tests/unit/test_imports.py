@@ -14,16 +14,8 @@ CALLS = {"errors", "outcomes", "ari", "journal", "queues", "recordings", "outage
 ALLOWED: dict[str, set[str]] = {
     "errors": set(),
     "outcomes": set(),
-    "sections": set(),
-    "menu_config": {"sections"},
-    "information_config": {"sections"},
-    "outages_config": {"sections"},
-    "dispatch_config": {"sections"},
-    "config": {"errors", "menu_config", "information_config", "outages_config", "sections"}
-    | {"dispatch_config"},
-    "rules": CALLS
-    | {"config", "menu_config", "information_config", "speech", "wording"}
-    | {"dispatch", "dispatch_config"},
+    "config": {"errors"},
+    "rules": CALLS | {"config", "dispatch", "speech", "wording"},
     "logs": {"config"},
     "metrics": {"outcomes"},
     "speech": {"errors"},
@@ -119,7 +111,7 @@ def test_only_config_reads_the_environment() -> None:
         for _, path, _ in modules()
         if "os.environ" in path.read_text() or "getenv" in path.read_text()
     }
-    assert readers == {"config.py"}
+    assert readers == {"settings.py"}
 
 
 def test_only_the_command_line_prints() -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import structlog
 
-from pln_ivr.config import Log
+from pln_ivr.config.node import Log
 from pln_ivr.logs import set_up
 from tests.fake_ari.server import Fault
 from tests.fake_ari.world import eventually, world

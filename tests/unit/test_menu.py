@@ -26,8 +26,8 @@ from pln_ivr.calls.menu import (
     follow,
     reported,
 )
-from pln_ivr.menu_config import Menu as MenuSettings
-from pln_ivr.menu_config import menu_faults
+from pln_ivr.config.menu import Menu as MenuSettings
+from pln_ivr.config.menu import menu_faults
 from pln_ivr.outcomes import MenuEnd, ReportEnd
 from pln_ivr.rules import menu_of
 

@@ -13,7 +13,8 @@ import aiohttp
 import pytest
 from pydantic import SecretStr
 
-from pln_ivr.config import Ari, Console, Drain, Settings
+from pln_ivr.config import Settings
+from pln_ivr.config.node import Ari, Console, Drain
 from pln_ivr.console.server import serve
 from pln_ivr.errors import ConfigError
 from pln_ivr.orders import OrderError, ended, give

@@ -12,7 +12,7 @@ from pln_ivr.ari import Channel
 from pln_ivr.calls.admission import ArrivalLimit, Door, Seats
 from pln_ivr.calls.call import Call, Identity
 from pln_ivr.calls.codes import AgentCodes
-from pln_ivr.calls.journey import House, Rules
+from pln_ivr.calls.house import House, Rules
 from pln_ivr.calls.reception import Reception, Refusal
 from pln_ivr.outcomes import REASONS, Outcome, Reason, Result
 from pln_ivr.queues.lines import Returning

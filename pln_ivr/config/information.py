@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
-from pln_ivr.sections import Name, Section
+from pln_ivr.config.section import Name, Section
 
 ENGLISH = "en"
 _HOURS = re.compile(r"([0-9]{2}):([0-9]{2})-([0-9]{2}):([0-9]{2})")

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from pln_ivr.sections import Section
+from pln_ivr.config.section import Section
 
 AreaName = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9 .'-]{0,39}$")]
 

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import Field, SecretStr, model_validator
 
-from pln_ivr.sections import Seconds, Section
+from pln_ivr.config.section import Seconds, Section
 
 SHORTEST_SECRET = 16
 

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from pln_ivr.sections import Name, Seconds, Section
+from pln_ivr.config.section import Name, Seconds, Section
 
 Key = Annotated[str, Field(pattern=r"^[0-9*#]$")]
 
