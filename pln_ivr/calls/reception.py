@@ -7,8 +7,6 @@ import time
 from collections import Counter, deque
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from itertools import takewhile
 from typing import Literal
 
 import structlog
@@ -19,6 +17,7 @@ from pln_ivr.calls.admission import Door
 from pln_ivr.calls.call import Call, Identity
 from pln_ivr.calls.codes import AgentCodes
 from pln_ivr.calls.completion import outcome_of_unseen
+from pln_ivr.calls.ending import NORMAL_CLEARING, Dismissed, Ending
 from pln_ivr.calls.house import Errand, House, Rules, Talk
 from pln_ivr.calls.journey import Journey
 from pln_ivr.calls.sight import CALL, CODE, RETURN
@@ -29,29 +28,11 @@ from pln_ivr.recordings.names import name_of
 
 log = structlog.get_logger("pln_ivr.reception")
 
-NORMAL_CLEARING = 16
 NO_CIRCUIT = 34
 """Q.850: Asterisk makes SIP 503 of it, so that a proxy tries the next node."""
 
-DESTROYED_SECONDS = 2.0
-"""How long to wait to be told that a channel has been taken down before asking Asterisk."""
-
-DISMISSED_SECONDS = 60.0
-"""How long after we were done with a channel Asterisk may list it still: longer than any
-backlog of requests that leaves it alive. Until then it is not taken for a new call."""
-
 GONE_SECONDS = 0.5
 """How long the event may lag behind the answer that a channel is gone."""
-
-CUT_OFF = frozenset(
-    {
-        Outcome(Result.ABANDONED, Reason.IN_WAITING),
-        Outcome(Result.ABANDONED, Reason.IN_RINGING),
-        Outcome(Result.ANSWERED, Reason.MEDIA_LOST),
-        Outcome(Result.FAILED, Reason.PBX),
-    }
-)
-"""Ends after which a caller has not got what they waited for."""
 
 EARLY_CALLS = 5000
 """Arrivals kept while the house is being counted: some seconds of a storm."""
@@ -91,13 +72,12 @@ class Reception:
         self._seats = door.seats
         self._codes = codes
         self._refusal = refusal
+        self._ending = Ending(house, rules, on_end)
         self.identity = identity
-        self._on_end = on_end
         self._tasks: asyncio.TaskGroup | None = None
         self._visits: set[asyncio.Task[None]] = set()
         self._calls: dict[str, Call] = {}
-        self._dismissed: dict[str, float] = {}
-        """When we were done with a channel, oldest first."""
+        self.dismissed = Dismissed()
         self._open = False
         self._early: deque[StasisStart] = deque()
         self.draining = False
@@ -112,20 +92,6 @@ class Reception:
     def calls_in_stages(self) -> Counter[Stage]:
         """How many of them are in each stage."""
         return Counter(call.stage for call in self._calls.values())
-
-    def dismissed(self, channel_id: str) -> bool:
-        """Whether we have done with this channel lately: Asterisk may list it a while longer."""
-        return channel_id in self._dismissed
-
-    def forget_dismissed(self) -> None:
-        """Forget those that must have gone by now."""
-        before = time.monotonic() - DISMISSED_SECONDS
-        old = takewhile(lambda item: item[1] < before, self._dismissed.items())
-        for channel_id, _ in tuple(old):
-            del self._dismissed[channel_id]
-
-    def _dismiss(self, channel_id: str) -> None:
-        self._dismissed.setdefault(channel_id, time.monotonic())
 
     def has(self, call_id: str) -> bool:
         """Whether this call's journey is under way."""
@@ -192,7 +158,7 @@ class Reception:
             self._house.ari.channel(event.channel.id).feed(event)
             return  # told twice: by Asterisk's list and by the event
         if kind == CALL:
-            if self.dismissed(event.channel.id):
+            if event.channel.id in self.dismissed:
                 return
             reason = Reason.DRAINING if self.draining else self._door.admit(event.channel.id)
             if reason is None:
@@ -250,12 +216,12 @@ class Reception:
             return
         call = Call.arriving(event, self.identity.node, self.identity.incarnation)
         call.cause = NO_CIRCUIT if reason is Reason.DRAINING else self._refusal.cause
-        self._dismiss(call.channel_id)
-        self._tell_end(call, Outcome(Result.REJECTED, reason))
+        self.dismissed.add(call.channel_id)
+        self._ending.tell(call, Outcome(Result.REJECTED, reason))
         self._tasks.create_task(self._send_away(call.channel_id, call.cause))
 
     async def _send_away(self, channel_id: str, cause: int) -> None:
-        self._dismiss(channel_id)
+        self.dismissed.add(channel_id)
         try:
             await self._house.ari.hang_up(channel_id, cause)
         except AriError as error:
@@ -273,7 +239,7 @@ class Reception:
 
     def missed(self, channel: ChannelInfo) -> None:
         """A caller of whose arrival nobody told us. Idempotent."""
-        if self.dismissed(channel.id):
+        if channel.id in self.dismissed:
             return
         args = channel.arguments(self._house.ari.app)
         event = StasisStart(channel=channel, args=args or ())
@@ -402,70 +368,13 @@ class Reception:
         return Outcome(Result.FAILED, Reason.PBX)
 
     async def _end(self, call: Call, caller: Channel, outcome: Outcome) -> None:
-        """The one place where a call ends: leg, journal, metrics, log, seat."""
         try:
-            if outcome.result is Result.FAILED and not caller.gone and call.answered_at:
-                await self._apologise(caller)
-            if not caller.gone:
-                await self._hang_up(caller)
+            await self._ending.end(call, caller, outcome)
         finally:
-            self._tell_end(call, outcome)
-            self._keep_place(call, outcome)
-            log.info(
-                "call_ended",
-                outcome=outcome.result,
-                reason=outcome.reason,
-                queue=call.queue,
-                agent=call.agent,
-                seconds=round((datetime.now(UTC) - call.started_at).total_seconds(), 3),
-            )
-            try:  # the next caller may come in when Asterisk has room, not before
-                await self._until_destroyed(caller)
-            finally:
-                self._leave(call, caller)
-
-    async def _hang_up(self, caller: Channel) -> None:
-        try:
-            await self._house.ari.hang_up(caller.id, NORMAL_CLEARING)
-        except AriError as error:
-            log.warning("caller_not_hung_up", error=str(error))
-
-    async def _until_destroyed(self, caller: Channel) -> None:
-        """Return when Asterisk has no such channel any more, by its event or by its word.
-
-        An Asterisk that is too busy to hang up holds the caller, so the seat is held, too.
-        """
-        while True:
-            await caller.until_destroyed(DESTROYED_SECONDS)
-            if caller.destroyed:
-                return
-            try:
-                if await self._house.ari.get_channel(caller.id) is None:
-                    return
-                await self._hang_up(caller)
-            except AriError as error:
-                log.info("end_not_confirmed", error=str(error))
-                await self._house.ari.until_ready()
+            self._leave(call, caller)
 
     def _leave(self, call: Call, caller: Channel) -> None:
         caller.close()
-        self._dismiss(caller.id)
+        self.dismissed.add(caller.id)
         self._seats.give(caller.id)
         self._calls.pop(call.id, None)
-
-    async def _apologise(self, caller: Channel) -> None:
-        try:
-            await self._house.prompts.play(caller, "apology")
-        except AriError as error:
-            log.info("apology_not_heard", error=str(error))
-
-    def _keep_place(self, call: Call, outcome: Outcome) -> None:
-        """Who was cut off may dial again at once, and has the old place."""
-        if call.place_at and outcome in CUT_OFF:
-            line, now = call.first_queue or self._rules.queue(call.dialled), datetime.now(UTC)
-            self._house.returning.remember(call.caller, line, call.place_at, now)
-
-    def _tell_end(self, call: Call, outcome: Outcome) -> None:
-        call.outcome, call.ended_at, call.stage = outcome, datetime.now(UTC), Stage.ENDED
-        self._house.tell(call)
-        self._on_end(call)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -53,7 +53,7 @@ def suspicions(
     seats: frozenset[str],
     followed: frozenset[str],
     has_call: Callable[[str], bool],
-    dismissed: Callable[[str], bool],
+    dismissed: Container[str],
 ) -> set[Suspicion]:
     """What Asterisk has and we do not know of, or the other way round. Pure.
 
@@ -63,7 +63,7 @@ def suspicions(
     found |= {
         Suspicion(Repair.CALLER_WITHOUT_SEAT, caller)
         for caller in sight.callers
-        if (caller not in seats or caller not in followed) and not dismissed(caller)
+        if (caller not in seats or caller not in followed) and caller not in dismissed
     }
     found |= {
         Suspicion(Repair.OUTSIDE_WITHOUT_SEAT, caller)
@@ -139,7 +139,7 @@ class Upkeep:
         first = self._suspicions(await self._adoption.look())
         if first:
             await self._look_closer(first)
-        self._reception.forget_dismissed()
+        self._reception.dismissed.forget_old()
 
     async def _look_closer(self, first: set[Suspicion]) -> None:
         await asyncio.sleep(LOOK_AGAIN_SECONDS)
