@@ -6,13 +6,13 @@ raises OrderRefused with a line that says why; AriError if Asterisk failed us.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import structlog
 
 from pln_ivr.ari import Client
+from pln_ivr.background import Background
 from pln_ivr.calls.call import Call, Identity
 from pln_ivr.calls.codes import Words
 from pln_ivr.calls.conversation import Conversation, Conversations
@@ -68,15 +68,11 @@ class Floor:
         self._place_call = place_call
         self._customers: dict[str, Call] = {}
         """Whom each agent talked with last."""
-        self._tasks: asyncio.TaskGroup | None = None
+        self._background = Background()
 
     async def run(self) -> None:
         """Own what goes on in the background until cancelled."""
-        async with asyncio.TaskGroup() as self._tasks:
-            try:
-                await asyncio.Event().wait()
-            finally:
-                self._tasks = None
+        await self._background.run()
 
     # -- an agent's state ------------------------------------------------------------------
 
@@ -176,8 +172,8 @@ class Floor:
         """The agent needs help; returns the flag's id."""
         talk = self._talks.of_agent(extension)
         row = self._flags.raise_for(talk)
-        if self._ring_supervisors and self._tasks:
-            self._tasks.create_task(self._find_help(row.flag_id))
+        if self._ring_supervisors and self._background.running:
+            self._background.start(self._find_help(row.flag_id))
         return row.flag_id
 
     async def lower_flag(self, extension: str) -> None:
@@ -225,8 +221,8 @@ class Floor:
 
     def keyed(self, keyed: Keyed, extension: str) -> None:
         """An agent keyed a code while talking. What is refused is in the log only."""
-        if self._tasks is not None:
-            self._tasks.create_task(self._carry_out(keyed, extension))
+        if self._background.running:
+            self._background.start(self._carry_out(keyed, extension))
 
     async def _carry_out(self, keyed: Keyed, extension: str) -> None:
         target = self._keys.queues.get(keyed.number, keyed.number)

@@ -20,6 +20,7 @@ import structlog
 import uuid_utils
 
 from pln_ivr.ari import Channel, Client
+from pln_ivr.background import Background
 from pln_ivr.calls.conversation import Conversation
 from pln_ivr.calls.partner import Partner, Partners
 from pln_ivr.errors import AriError, OrderRefused, RefusalKind
@@ -96,15 +97,11 @@ class Guests:
         self._teller = teller
         self._on_helped = on_helped
         self._guests: dict[str, Guest] = {}
-        self._tasks: asyncio.TaskGroup | None = None
+        self._background = Background()
 
     async def run(self) -> None:
         """Own the guests' tasks until cancelled."""
-        async with asyncio.TaskGroup() as self._tasks:
-            try:
-                await asyncio.Event().wait()
-            finally:
-                self._tasks = None
+        await self._background.run()
 
     def consulted(self, talk: Conversation) -> Guest:
         """Whom this conversation's agent consults. Raises OrderRefused."""
@@ -143,9 +140,9 @@ class Guests:
     def end_supervision(self, extension: str) -> None:
         """Send a guest away. Raises OrderRefused."""
         guest = self._guests.get(extension)
-        if guest is None or self._tasks is None:
+        if guest is None or not self._background.running:
             raise OrderRefused(RefusalKind.NOT_FOUND, f"{extension} is in no conversation")
-        self._tasks.create_task(self._hang_up(guest.leg))
+        self._background.start(self._hang_up(guest.leg))
 
     async def _enter(self, guest: Guest, mode: Supervision) -> None:
         """Hear and be heard as the mode says."""
@@ -246,10 +243,10 @@ class Guests:
         self, talk: Conversation, offer: Offer, mode: str, ordered_by: str, counts: bool
     ) -> Guest:
         """Ring the guest's phone; their task goes on from there. Raises OrderRefused."""
-        if self._tasks is None:
+        if not self._background.running:
             raise OrderRefused(RefusalKind.CONFLICT, "this node is being stopped")
         there: asyncio.Future[Guest] = asyncio.get_running_loop().create_future()
-        task = self._tasks.create_task(
+        task = self._background.start(
             self._attend(talk, offer, mode, ordered_by, counts, there), name=f"guest {offer.id}"
         )
         try:

@@ -13,6 +13,7 @@ import structlog
 
 from pln_ivr.ari import Channel
 from pln_ivr.ari.events import ChannelInfo, StasisStart
+from pln_ivr.background import Background
 from pln_ivr.calls.admission import Door
 from pln_ivr.calls.call import Call, Identity
 from pln_ivr.calls.codes import AgentCodes
@@ -74,7 +75,7 @@ class Reception:
         self._refusal = refusal
         self._ending = Ending(house, rules, on_end)
         self.identity = identity
-        self._tasks: asyncio.TaskGroup | None = None
+        self._background = Background()
         self._visits: set[asyncio.Task[None]] = set()
         self._calls: dict[str, Call] = {}
         self.dismissed = Dismissed()
@@ -104,11 +105,7 @@ class Reception:
 
     async def run(self) -> None:
         """Own the journeys until cancelled."""
-        async with asyncio.TaskGroup() as self._tasks:
-            try:
-                await asyncio.Event().wait()
-            finally:
-                self._tasks = None
+        await self._background.run()
 
     def close(self) -> None:
         """Events have stopped: who arrives from now on is counted before anybody is admitted."""
@@ -140,7 +137,7 @@ class Reception:
 
     def started(self, event: StasisStart) -> None:
         """A channel entered the application. Called by the event reader: does not wait."""
-        if self._tasks is None:
+        if not self._background.running:
             return
         if self._open:
             self._arrive(event)
@@ -151,7 +148,6 @@ class Reception:
 
     def _arrive(self, event: StasisStart) -> None:
         """The seat is taken here, before anything else, with no await between check and take."""
-        assert self._tasks is not None
         kind = event.args[0] if event.args else ""
         who = self.identity
         if self._house.ari.follows(event.channel.id):
@@ -171,10 +167,10 @@ class Reception:
         elif kind == CODE and len(event.args) == 3:
             channel = self._house.ari.channel(event.channel.id)
             channel.feed(event)
-            self._tasks.create_task(self._codes.serve(channel, *event.args[1:]))
+            self._background.start(self._codes.serve(channel, *event.args[1:]))
         else:  # e.g. an agent who answered as the offer was being withdrawn
             log.info("channel_not_expected", kind=kind)
-            self._tasks.create_task(self._send_away(event.channel.id, NORMAL_CLEARING))
+            self._background.start(self._send_away(event.channel.id, NORMAL_CLEARING))
 
     def _admit(self, call: Call, event: StasisStart) -> None:
         caller = self._house.ari.channel(call.channel_id)
@@ -184,21 +180,19 @@ class Reception:
     def call_out(self, call: Call, offer: Offer) -> None:
         """Have the agent of this offer call a customer. Raises OrderRefused; the offer is then
         still the caller's to settle."""
-        if self._tasks is None or self.draining or not self._open:
+        if not self._background.running or self.draining or not self._open:
             raise OrderRefused(RefusalKind.CONFLICT, "no call can be placed at this moment")
         if not self._seats.free:
             raise OrderRefused(RefusalKind.CONFLICT, "every seat is taken")
         self._run(call, self._house.ari.channel(call.channel_id), Errand(offer))
 
     def _begin(self, call: Call, caller: Channel, talk: Talk | None = None) -> None:
-        assert self._tasks is not None
         self._run(call, caller, talk)
-        self._tasks.create_task(self._follow_to_the_end(caller))
+        self._background.start(self._follow_to_the_end(caller))
 
     def _run(self, call: Call, caller: Channel, start: Talk | Errand | None) -> None:
-        assert self._tasks is not None
         self._calls[call.id] = call
-        visit = self._tasks.create_task(self._visit(call, caller, start), name=f"call {call.id}")
+        visit = self._background.start(self._visit(call, caller, start), name=f"call {call.id}")
         self._visits.add(visit)
         visit.add_done_callback(self._visits.discard)
 
@@ -210,15 +204,14 @@ class Reception:
             log.info("end_not_followed", error=str(error))
 
     def _turn_away(self, event: StasisStart, reason: Reason) -> None:
-        assert self._tasks is not None
         if reason is Reason.DRAINING and self._refusal.draining == "fallback":
-            self._tasks.create_task(self._to_fallback(event.channel))
+            self._background.start(self._to_fallback(event.channel))
             return
         call = Call.arriving(event, self.identity.node, self.identity.incarnation)
         call.cause = NO_CIRCUIT if reason is Reason.DRAINING else self._refusal.cause
         self.dismissed.add(call.channel_id)
         self._ending.tell(call, Outcome(Result.REJECTED, reason))
-        self._tasks.create_task(self._send_away(call.channel_id, call.cause))
+        self._background.start(self._send_away(call.channel_id, call.cause))
 
     async def _send_away(self, channel_id: str, cause: int) -> None:
         self.dismissed.add(channel_id)
@@ -256,12 +249,11 @@ class Reception:
 
     def adopt_ended(self, call: Call, channel: ChannelInfo, bridge_id: str | None) -> None:
         """End a call whose agent hung up while nobody looked."""
-        assert self._tasks is not None
         caller = self._taken_over(channel, bridge_id)
         self._calls[call.id] = call
         if call.recording:
             self._house.recorder.recover(name_of(call.recording))
-        self._tasks.create_task(self._end(call, caller, outcome_of_unseen(Stage.TALKING)))
+        self._background.start(self._end(call, caller, outcome_of_unseen(Stage.TALKING)))
 
     def _taken_over(self, channel: ChannelInfo, bridge_id: str | None) -> Channel:
         self._seats.hold(channel.id)
@@ -272,13 +264,13 @@ class Reception:
     def watch_outside(self, channel: ChannelInfo, call: Call | None) -> None:
         """Count a caller whom the dialplan serves, until the end or until the caller comes to
         us, to go on with `call` if an earlier run had it. Idempotent."""
-        if self._tasks is None or self._house.ari.follows(channel.id):
+        if not self._background.running or self._house.ari.follows(channel.id):
             return
         if channel.answered:
             self._seats.hold(channel.id)
         else:  # may yet be refused there: whoever is, is not one too many
             self._seats.take(channel.id)
-        self._tasks.create_task(self._outside(channel, self._house.ari.channel(channel.id), call))
+        self._background.start(self._outside(channel, self._house.ari.channel(channel.id), call))
 
     async def _outside(self, channel: ChannelInfo, caller: Channel, call: Call | None) -> None:
         if not await self._comes_back(caller):

@@ -8,7 +8,6 @@ would be asked for a password.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 from typing import Protocol
 
@@ -16,6 +15,7 @@ import structlog
 
 from pln_ivr.ari import Channel, Client
 from pln_ivr.ari.events import EndpointInfo
+from pln_ivr.background import Background
 from pln_ivr.errors import AriError, AriRefused
 from pln_ivr.queues.agents import Agents
 from pln_ivr.queues.roster import Roster, RosterEntry
@@ -152,22 +152,18 @@ class PhoneWatch:
     def __init__(self, ari: Client, agents: Agents) -> None:
         self._ari = ari
         self._agents = agents
-        self._tasks: asyncio.TaskGroup | None = None
+        self._background = Background()
 
     async def run(self) -> None:
         """Own the watching until cancelled."""
-        async with asyncio.TaskGroup() as self._tasks:
-            try:
-                await asyncio.Event().wait()
-            finally:
-                self._tasks = None
+        await self._background.run()
 
     def busy(self, extension: str, channel_id: str) -> None:
         """No offer to this agent until the channel has ended. Idempotent."""
-        if self._tasks is not None and not self._ari.follows(channel_id):
+        if self._background.running and not self._ari.follows(channel_id):
             self._agents.occupy(extension, channel_id)
             channel = self._ari.channel(channel_id)
-            self._tasks.create_task(self._until_free(extension, channel))
+            self._background.start(self._until_free(extension, channel))
 
     async def _until_free(self, extension: str, channel: Channel) -> None:
         try:

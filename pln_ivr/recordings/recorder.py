@@ -21,6 +21,7 @@ from pathlib import Path
 
 import structlog
 
+from pln_ivr.background import Background
 from pln_ivr.errors import JournalError, RecordingError
 from pln_ivr.outcomes import RecordingFault
 from pln_ivr.recordings.index import Index
@@ -62,7 +63,7 @@ class Recorder:
         self._has_room = has_room
         self._live: set[str] = set()
         """Names whose conversations are up, or whose filing is under way."""
-        self._tasks: asyncio.TaskGroup | None = None
+        self._background = Background()
         self._unfiled: set[str] = set()
         self.unconfirmed = 0
         self.faulty = dict.fromkeys(RecordingFault, 0)
@@ -103,10 +104,10 @@ class Recorder:
 
     def finish(self, name: str, facts: Facts, done: Callable[[Manifest], None]) -> None:
         """The conversation is over: file its recording in the background, then call `done`."""
-        if self._tasks is None:
+        if not self._background.running:
             log.error("recording_left_in_spool", recording=name)
             return
-        self._tasks.create_task(self._file(name, facts, done))
+        self._background.start(self._file(name, facts, done))
 
     def discard(self, name: str) -> None:
         """Nobody talked: if the agent answered all the same, there is nothing to keep."""
@@ -121,21 +122,18 @@ class Recorder:
     async def run(self) -> None:
         """Own the filing until cancelled, and file what nobody else will: what an earlier run
         left behind, and what Asterisk recorded while this program was away."""
-        async with asyncio.TaskGroup() as self._tasks:
-            try:
-                while True:
-                    for name in await asyncio.to_thread(self._abandoned):
-                        self.recover(name)
-                    await asyncio.sleep(SWEEP_SECONDS)
-            finally:
-                self._tasks = None
+        async with self._background.open():
+            while True:
+                for name in await asyncio.to_thread(self._abandoned):
+                    self.recover(name)
+                await asyncio.sleep(SWEEP_SECONDS)
 
     def recover(self, name: str) -> None:
         """File what was recorded of a conversation whose end this run did not see."""
-        if self._tasks is None or name in self._live:
+        if not self._background.running or name in self._live:
             return
         self._live.add(name)
-        self._tasks.create_task(self._file(name, None, lambda _: None))
+        self._background.start(self._file(name, None, lambda _: None))
 
     async def drained(self, seconds: float) -> bool:
         """Wait until nothing is being filed, at most this long; False if something is."""
