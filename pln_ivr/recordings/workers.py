@@ -79,7 +79,7 @@ class Workers:
             stdout=asyncio.subprocess.PIPE,
             limit=LINE_BYTES,
         )
-        self._running.add(process)
+        self._running = {one for one in self._running if one.returncode is None} | {process}
         assert process.stdin
         process.stdin.write(msgspec.json.encode(self._settings) + b"\n")
         return process
