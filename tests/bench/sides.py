@@ -69,6 +69,9 @@ class _DialplanPbx(Pbx):
         members = "\n".join(f"member => PJSIP/ag-{agent}" for agent in self.agents)
         rules = "musicclass = default\nstrategy = leastrecent\nautofill = yes\nringinuse = no\n"
         rules += "timeout = 11\nretry = 1\nwrapuptime = 0\njoinempty = yes\nleavewhenempty = no\n"
+        _append(
+            etc / "modules.conf", "load = res_rtp_multicast.so", "load = chan_rtp.so"
+        )  # external media, for mechanisms.py
         _append(etc / "queues.conf", f"[bench]\n{rules}{members}\n\n[empty]\n{rules}")
         _append(
             etc / "pjsip_generated.conf",
@@ -193,7 +196,8 @@ class DialplanSide(Side):
         settings = PbxSettings(rtp_timeout=RTP_TIMEOUT)
         pbx = _DialplanPbx(install, Pbx.home(install, folder.name, folder), settings)
         self.agent_port = free_port()
-        pbx.agents, pbx.agent_port = agent_names(agents), self.agent_port
+        self.agents = agent_names(agents)
+        pbx.agents, pbx.agent_port = self.agents, self.agent_port
         self.pbx = pbx
         pbx.prepare()
         for prompt in prompts.glob("*.alaw"):
