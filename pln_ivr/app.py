@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from functools import partial
 
 import structlog
 import uuid_utils
@@ -30,10 +31,12 @@ from pln_ivr.calls.house import House, Rules
 from pln_ivr.calls.partner import Partners
 from pln_ivr.calls.prompts import Prompts
 from pln_ivr.calls.reception import Reception, Refusal
+from pln_ivr.calls.recording_pauses import Pausing
 from pln_ivr.calls.reporting import Reporting
 from pln_ivr.calls.room import WaitingRoom
 from pln_ivr.calls.upkeep import Upkeep
 from pln_ivr.calls.walk import MenuWalk
+from pln_ivr.calls.whisper import whisper
 from pln_ivr.config import Settings
 from pln_ivr.console.auth import finder
 from pln_ivr.console.events import LiveStatements
@@ -169,7 +172,7 @@ class App:
         self.conduct = Conduct(settings.node.name, self.telling.incident)
         self.talks = Conversations()
         self.flags = Flags(settings.node.name, self.telling)
-        self.partners = self._build_partners()
+        self.partners = self._build_partners(prompts)
         self.guests = Guests(
             ari, self.partners, self.agents, settings.node.name, self.telling, self.flags.helped
         )
@@ -255,7 +258,7 @@ class App:
         reporting = Reporting(asking, self.reports, patience_of(settings), metrics.report_ended)
         return MenuWalk(menu, asking, reporting, metrics.menu_choice)
 
-    def _build_partners(self) -> Partners:
+    def _build_partners(self, prompts: Prompts) -> Partners:
         agents, recordings = self._settings.agents, self._settings.recordings
         return Partners(
             ari=self.ari,
@@ -266,6 +269,13 @@ class App:
             confirm_seconds=recordings.confirm_seconds,
             talk_unrecorded=recordings.when_unconfirmed == "bridge",
             tell=self.telling.call,
+            pausing=Pausing(
+                self.ari,
+                self._settings.node.name,
+                recordings.pause_seconds,
+                self.telling.recording_pause,
+                partial(whisper, self.ari, prompts),
+            ),
         )
 
     def build_api(self, tokens: Tokens, library: Library) -> Api:

@@ -26,6 +26,7 @@ from pln_ivr.outcomes import (
     IncidentKind,
     OfferResult,
     Outcome,
+    PauseEnd,
     ReportEnd,
     Result,
     Stage,
@@ -147,6 +148,14 @@ class Metrics:
             buckets=_WAIT_BUCKETS,
             registry=registry,
         )
+        self._pauses = Counter(
+            "pln_ivr_recording_pauses",
+            "Recording pauses, by what ended them; limit: nobody had them end",
+            ["end"],
+            registry=registry,
+        )
+        for pause_end in PauseEnd:
+            self._pauses.labels(pause_end)
         self._denied = Counter(
             "pln_ivr_api_denied", "Who was turned away by the API", ["reason"], registry=registry
         )
@@ -227,6 +236,10 @@ class Metrics:
     def flag_helped(self, seconds: float) -> None:
         """How long an agent waited for help."""
         self._help.observe(seconds)
+
+    def recording_pause_ended(self, end: PauseEnd) -> None:
+        """Count a recording pause."""
+        self._pauses.labels(end).inc()
 
     def event(self, type_: str) -> None:
         """See ari.client.Meter."""

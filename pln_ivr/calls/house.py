@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from pln_ivr.ari import Client
@@ -15,6 +15,7 @@ from pln_ivr.calls.partner import Partners
 from pln_ivr.calls.prompts import Prompts
 from pln_ivr.calls.room import WaitingRoom
 from pln_ivr.calls.walk import MenuWalk
+from pln_ivr.journal import RecordingPauseRow
 from pln_ivr.queues.desk import Desk
 from pln_ivr.queues.lines import Returning
 from pln_ivr.queues.offer import Offer
@@ -64,6 +65,8 @@ class Talk:
 
     offer: Offer
     recording: str
+    pauses: Sequence[RecordingPauseRow] = ()
+    """Of the recording, as far as the journal knows."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,3 +48,5 @@ class Journal(Section):
     """How much the spool may take: about 1,400 rows a megabyte; past that they go to the log."""
     flush_seconds: Seconds = 10.0
     """How long stopping may wait for the last batch."""
+    pause_seconds: Annotated[float, Field(gt=0, le=3600)] = 300.0
+    """A recording that was paused for a secret (*6) goes on by itself after so long."""
