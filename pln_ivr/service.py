@@ -82,7 +82,7 @@ async def run(settings: Settings) -> None:
         await app.restore_agents()
         await app.bulletin.look()
         tokens = stack.enter_context(Tokens(settings.journal.url))
-        library = Library.at(settings.recordings.folder, settings.recordings.keys)
+        library = Library.of(archive_of(settings.recordings))
         console, api = settings.console, app.build_api(tokens, library)
         port = await stack.enter_async_context(
             serve(

@@ -14,6 +14,7 @@ import msgspec
 from pln_ivr.errors import RecordingError
 from pln_ivr.recordings.jobs import Answer, ArchiveSettings, Job
 from pln_ivr.recordings.sealing import load_keys
+from pln_ivr.recordings.stores import open_store
 
 JOB_SECONDS = 600.0
 """One recording takes less than a second of processor time an hour; the rest is waiting for a
@@ -99,7 +100,9 @@ class Workers:
 
 @asynccontextmanager
 async def open_workers(settings: ArchiveSettings, count: int) -> AsyncIterator[Workers]:
-    """Workers for the body's duration. Raises ConfigError if there are keys and they are wrong."""
+    """Workers for the body's duration. Raises ConfigError if there are keys and they are wrong, or
+    if the archive's store needs what is not installed."""
+    open_store(settings)
     if settings.keys:
         load_keys(Path(settings.keys))
     workers = Workers(settings, count)

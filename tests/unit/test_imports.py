@@ -60,6 +60,7 @@ ONLY_IN = {
     "av": "recordings",
     "numpy": "recordings",
     "cryptography": "certificates recordings",
+    "obstore": "recordings",
 }
 
 
