@@ -69,6 +69,7 @@ from pln_ivr.queues.service import ServiceLevels
 from pln_ivr.recordings.index import Index
 from pln_ivr.recordings.library import Library
 from pln_ivr.recordings.names import name_of
+from pln_ivr.recordings.nightly import Nightly
 from pln_ivr.recordings.recorder import Recorder
 from pln_ivr.recordings.workers import Filer
 from pln_ivr.resources import DiskWatch, needs, of_asterisk, shortages, sqlite_folder
@@ -79,6 +80,7 @@ from pln_ivr.rules import (
     habits_of,
     lines_of,
     menu_of,
+    nightly_of,
     patience_of,
     receiver_of,
     reports_of,
@@ -130,6 +132,7 @@ class App:
         self.agents = Agents(loop.time, self._agent_changed)
         index = Index(settings.journal.url, journal, settings.node.name)
         self.recorder = Recorder(recordings.spool, filer, index, lambda: not self.disk.full)
+        self.nightly = Nightly(nightly_of(settings), journal.write)
         agents = settings.agents
         self.phones = PjsipPhones(
             ari, agents.codec, agents.qualify_seconds, self._reachable, agents.encryption != "none"
@@ -266,9 +269,6 @@ class App:
             phones=self.phones,
             recorder=self.recorder,
             times=RingTimes(agents.dial_deadline_seconds, agents.ring_deadline_seconds),
-            confirm_seconds=recordings.confirm_seconds,
-            talk_unrecorded=recordings.when_unconfirmed == "bridge",
-            tell=self.telling.call,
             pausing=Pausing(
                 self.ari,
                 self._settings.node.name,
@@ -276,6 +276,9 @@ class App:
                 self.telling.recording_pause,
                 partial(whisper, self.ari, prompts),
             ),
+            confirm_seconds=recordings.confirm_seconds,
+            talk_unrecorded=recordings.when_unconfirmed == "bridge",
+            tell=self.telling.call,
         )
 
     def build_api(self, tokens: Tokens, library: Library) -> Api:

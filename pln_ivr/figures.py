@@ -21,7 +21,9 @@ from pln_ivr.outcomes import Stage
 from pln_ivr.queues.agents import Agents, AgentState
 from pln_ivr.queues.desk import Desk
 from pln_ivr.queues.service import ServiceLevels
+from pln_ivr.recordings.nightly import Nightly
 from pln_ivr.recordings.recorder import Recorder
+from pln_ivr.recordings.verify import Finding
 from pln_ivr.resources import DiskWatch
 
 
@@ -35,6 +37,7 @@ class Parts(Protocol):
     desk: Desk
     reception: Reception
     recorder: Recorder
+    nightly: Nightly
     upkeep: Upkeep
     disk: DiskWatch
     shortages: list[str]
@@ -58,6 +61,7 @@ def show(
     gauge("pln_ivr_journal_spooled", "Rows to store, on disk", lambda: journal.spooled)
     gauge("pln_ivr_journal_overflowed", "Rows only in the log", lambda: journal.overflowed)
     _show_recordings(parts.recorder, metrics)
+    _show_nightly(parts.nightly, metrics)
     gauge(
         "pln_ivr_leases_expired",
         "Callers whom Asterisk took back because it did not hear from us",
@@ -110,6 +114,35 @@ def _show_recordings(recorder: Recorder, metrics: Metrics) -> None:
         "Recordings that a person should listen to",
         "fault",
         lambda: {fault: float(count) for fault, count in recorder.faulty.items()},
+    )
+
+
+def _show_nightly(nightly: Nightly, metrics: Metrics) -> None:
+    if not nightly.switched_on:
+        return
+    metrics.groups(
+        "pln_ivr_recordings_verified",
+        "What the last reconciliation found that may not be",
+        "found",
+        lambda: {
+            what: float(nightly.last.found.get(what, 0)) if nightly.last else 0.0
+            for what in Finding
+        },
+    )
+    metrics.gauge(
+        "pln_ivr_recordings_verified_conversations",
+        "Conversations that the last reconciliation looked at",
+        lambda: nightly.last.conversations if nightly.last else 0,
+    )
+    metrics.gauge(
+        "pln_ivr_recordings_verified_timestamp_seconds",
+        "When the last reconciliation was done; before the first, the program's start",
+        lambda: nightly.done_at,
+    )
+    metrics.gauge(
+        "pln_ivr_recordings_verify_failures",
+        "Reconciliations that could not be done, since the start",
+        lambda: nightly.failures,
     )
 
 

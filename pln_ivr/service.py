@@ -147,6 +147,7 @@ async def serve_until_stopped(
             services.create_task(metrics.watch_loop(), name="lag"),
             services.create_task(app.disk.watch(), name="disk"),
             services.create_task(app.recorder.run(), name="recorder"),
+            services.create_task(app.nightly.run(), name="nightly"),
             services.create_task(app.desk.run(), name="desk"),
             services.create_task(app.phone_watch.run(), name="phones"),
             services.create_task(app.reception.run(), name="reception"),

@@ -59,6 +59,8 @@ class Recordings(Section):
     conversations at once (`tests/bench/archive`)."""
     confirm_seconds: Seconds = 2.0
     """How long to wait for the proof that a recording runs before the policy decides."""
+    pause_seconds: Annotated[float, Field(gt=0, le=3600)] = 300.0
+    """A recording that was paused for a secret (*6) goes on by itself after so long."""
     when_unconfirmed: Literal["bridge", "wait"] = "bridge"
     """bridge: talk anyway, with an alarm. wait: the caller goes back to the head of the line."""
 
@@ -76,5 +78,3 @@ class Journal(Section):
     """How much the spool may take: about 1,400 rows a megabyte; past that they go to the log."""
     flush_seconds: Seconds = 10.0
     """How long stopping may wait for the last batch."""
-    pause_seconds: Annotated[float, Field(gt=0, le=3600)] = 300.0
-    """A recording that was paused for a secret (*6) goes on by itself after so long."""
