@@ -14,11 +14,13 @@ import uuid_utils
 from pln_ivr import __version__
 from pln_ivr.ari import Client
 from pln_ivr.ari.events import EndpointInfo, StasisStart
+from pln_ivr.bills.lookup import Bills
 from pln_ivr.board import Board
 from pln_ivr.calls.admission import ArrivalLimit, Door, Seats, margin
 from pln_ivr.calls.adoption import Adoption, Memory, close_fallback, open_fallback
 from pln_ivr.calls.announcing import Announcing, tell_fallback
 from pln_ivr.calls.asking import Asking
+from pln_ivr.calls.billing import Billing
 from pln_ivr.calls.call import Call, Identity
 from pln_ivr.calls.codes import AgentCodes, Words
 from pln_ivr.calls.completion import Completion, Sources
@@ -27,6 +29,7 @@ from pln_ivr.calls.flags import Flags
 from pln_ivr.calls.floor import Floor, Keys
 from pln_ivr.calls.guests import Guests
 from pln_ivr.calls.house import House, Rules
+from pln_ivr.calls.identifying import Identifying
 from pln_ivr.calls.partner import Partners
 from pln_ivr.calls.prompts import Prompts
 from pln_ivr.calls.reception import Reception, Refusal
@@ -79,6 +82,7 @@ from pln_ivr.rules import (
     patience_of,
     receiver_of,
     reports_of,
+    source_of,
     trunk_of,
 )
 from pln_ivr.statements import JournalStatements
@@ -156,6 +160,7 @@ class App:
         self.sender = Sender(
             settings.journal.url, receiver_of(settings.dispatch), metrics.dispatch_attempted
         )
+        self.bills = Bills(source_of(settings.bill), metrics.bill_looked_up, loop.time)
         prompts = Prompts(
             ari,
             incarnation,
@@ -252,8 +257,12 @@ class App:
         menu = menu_of(settings)
         if menu is None:
             return None
-        reporting = Reporting(asking, self.reports, patience_of(settings), metrics.report_ended)
-        return MenuWalk(menu, asking, reporting, metrics.menu_choice)
+        identifying = Identifying(asking, self.reports, patience_of(settings))
+        reporting = Reporting(
+            asking, identifying, self.reports, settings.no_input_seconds, metrics.report_ended
+        )
+        billing = Billing(asking, identifying, self.bills, metrics.bill_ended)
+        return MenuWalk(menu, asking, reporting, billing, metrics.menu_choice)
 
     def _build_partners(self) -> Partners:
         agents, recordings = self._settings.agents, self._settings.recordings

@@ -7,12 +7,14 @@ from datetime import timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
+from pln_ivr.bills.lookup import Source
 from pln_ivr.calls.callout import Trunk
+from pln_ivr.calls.identifying import Patience
 from pln_ivr.calls.menu import Choice, Kind, Menu, Page
 from pln_ivr.calls.prompt_files import Prompts, files_of, is_built, load_texts, with_texts
-from pln_ivr.calls.reporting import Patience
 from pln_ivr.config import Settings
 from pln_ivr.config.agents import Outbound
+from pln_ivr.config.bill import Bill
 from pln_ivr.config.dispatch import Dispatch
 from pln_ivr.config.information import Information
 from pln_ivr.config.menu import Menu as MenuSettings
@@ -94,6 +96,17 @@ def receiver_of(dispatch: Dispatch) -> Receiver:
         dispatch.secret.get_secret_value(),
         dispatch.seconds,
         timedelta(hours=dispatch.give_up_hours),
+    )
+
+
+def source_of(bill: Bill) -> Source:
+    """Where bills are looked up."""
+    return Source(
+        bill.url,
+        bill.token.get_secret_value(),
+        bill.seconds,
+        bill.at_once,
+        bill.remembered_seconds,
     )
 
 

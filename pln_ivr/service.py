@@ -156,6 +156,7 @@ async def serve_until_stopped(
             services.create_task(app.bulletin.watch(), name="bulletin"),
             services.create_task(app.reports.run(), name="reports"),
             services.create_task(app.sender.run(), name="sender"),
+            services.create_task(app.bills.run(), name="bills"),
             services.create_task(keep_fallback_told(app.bulletin, ari), name="fallback"),
             services.create_task(app.feed.watch(api.floor.queues), name="feed"),
         ]

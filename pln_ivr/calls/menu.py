@@ -12,8 +12,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
+from pln_ivr.calls.bill_words import PROMPTS as BILL_PROMPTS
 from pln_ivr.calls.customer_number import PROMPTS as REPORT_PROMPTS
-from pln_ivr.outcomes import MenuEnd, ReportEnd
+from pln_ivr.outcomes import BillEnd, MenuEnd, ReportEnd
 
 NO_INPUT, INVALID, TO_AGENT, GOODBYE = "menu-no-input", "menu-invalid", "menu-agent", "goodbye"
 PROMPTS = (NO_INPUT, INVALID, TO_AGENT, GOODBYE)
@@ -31,6 +32,7 @@ class Kind(StrEnum):
     REPEAT = "repeat"  # hear the menu again
     HANG_UP = "hang_up"  # be let go
     REPORT = "report"  # report an outage
+    BILL = "bill"  # hear the bill
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,8 +83,9 @@ class Menu:
             )
         }
         kinds = {choice.kind for page in self.pages.values() for choice in page.keys.values()}
-        reporting = REPORT_PROMPTS if Kind.REPORT in kinds else ()
-        return said | {(prompt, ""): "" for prompt in (*PROMPTS, *reporting)}
+        reporting = REPORT_PROMPTS if kinds & {Kind.REPORT, Kind.BILL} else ()
+        billing = BILL_PROMPTS if Kind.BILL in kinds else ()
+        return said | {(prompt, ""): "" for prompt in (*PROMPTS, *reporting, *billing)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +107,11 @@ class Listen:
     at: Position
     words: tuple[str, ...]
 
+    @property
+    def path(self) -> tuple[str, ...]:
+        """The words of what has been chosen."""
+        return self.at.path
+
 
 @dataclass(frozen=True, slots=True)
 class Leave:
@@ -122,8 +130,25 @@ class Report:
 
     at: Position
 
+    @property
+    def path(self) -> tuple[str, ...]:
+        """The words of what has been chosen."""
+        return self.at.path
 
-Step = Listen | Leave | Report
+
+@dataclass(frozen=True, slots=True)
+class LookUp:
+    """Have the caller hear the bill; `looked_up` tells what comes after it."""
+
+    at: Position
+
+    @property
+    def path(self) -> tuple[str, ...]:
+        """The words of what has been chosen."""
+        return self.at.path
+
+
+Step = Listen | Leave | Report | LookUp
 
 
 def begin(menu: Menu) -> Listen:
@@ -166,6 +191,16 @@ def reported(menu: Menu, at: Position, end: ReportEnd, to_agent: bool) -> Leave:
     return Leave(path, MenuEnd.LET_GO, words=(GOODBYE,))
 
 
+def looked_up(menu: Menu, at: Position, end: BillEnd, words: tuple[str, ...]) -> Listen | Leave:
+    """What comes after a bill that was looked up with this end, of which this is to be said."""
+    page = menu.pages[at.page]
+    at = replace(at, path=(*at.path, end))
+    if end in (BillEnd.TOLD, BillEnd.UNKNOWN):
+        return Listen(at, (*words, page.prompt))
+    why = {BillEnd.NO_INPUT: MenuEnd.NO_INPUT, BillEnd.INVALID: MenuEnd.INVALID}
+    return Leave(at.path, why.get(end, MenuEnd.AGENT), page.queue, (*words, TO_AGENT))
+
+
 def _chosen(menu: Menu, page: Page, at: Position, choice: Choice) -> Step:
     match choice.kind:
         case Kind.QUEUE:
@@ -181,6 +216,8 @@ def _chosen(menu: Menu, page: Page, at: Position, choice: Choice) -> Step:
             return Listen(at, (choice.target, page.prompt))
         case Kind.REPORT:
             return Report(at)
+        case Kind.BILL:
+            return LookUp(at)
         case Kind.REPEAT:
             return Listen(at, (page.prompt,))
 
