@@ -52,7 +52,7 @@ def test_the_journal_is_in_postgresql(make_stack: Callable[..., Stack], tmp_path
     assert up.stdout.count("(healthy)") == 4
     assert listening(stack.processes("postgres")) == {("tcp", LOOPBACK, stack.postgres_port)}
     row = _in_postgresql(stack, "SELECT outcome, reason FROM calls")
-    assert row == "answered|caller_hung_up\n"
+    assert row == "answered|agent_hung_up\n", "the trial's"
     assert "password" in _without_password(stack)
     assert "journal.db" not in stack.compose("exec", "-T", "pln-ivr", "ls", "data")
 
