@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from pln_ivr.calls.customer_number import PROMPTS as REPORT_PROMPTS
+from pln_ivr.calls.phone_number import PROMPTS as CALLBACK_PROMPTS
 from pln_ivr.outcomes import MenuEnd, ReportEnd
 
 NO_INPUT, INVALID, TO_AGENT, GOODBYE = "menu-no-input", "menu-invalid", "menu-agent", "goodbye"
@@ -31,6 +32,7 @@ class Kind(StrEnum):
     REPEAT = "repeat"  # hear the menu again
     HANG_UP = "hang_up"  # be let go
     REPORT = "report"  # report an outage
+    CALLBACK = "callback"  # be called back
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +84,8 @@ class Menu:
         }
         kinds = {choice.kind for page in self.pages.values() for choice in page.keys.values()}
         reporting = REPORT_PROMPTS if Kind.REPORT in kinds else ()
-        return said | {(prompt, ""): "" for prompt in (*PROMPTS, *reporting)}
+        calling = CALLBACK_PROMPTS if Kind.CALLBACK in kinds else ()
+        return said | {(prompt, ""): "" for prompt in (*PROMPTS, *reporting, *calling)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +126,16 @@ class Report:
     at: Position
 
 
-Step = Listen | Leave | Report
+@dataclass(frozen=True, slots=True)
+class CallBack:
+    """Have the caller be called back; `asked_back` tells what comes after it. `queue` as in
+    Page."""
+
+    at: Position
+    queue: str
+
+
+Step = Listen | Leave | Report | CallBack
 
 
 def begin(menu: Menu) -> Listen:
@@ -166,6 +178,13 @@ def reported(menu: Menu, at: Position, end: ReportEnd, to_agent: bool) -> Leave:
     return Leave(path, MenuEnd.LET_GO, words=(GOODBYE,))
 
 
+def asked_back(menu: Menu, at: Position, noted: bool) -> Leave:
+    """What comes after the wish to be called back; not `noted`: the caller waits on."""
+    if noted:
+        return Leave(at.path, MenuEnd.CALLBACK, words=(GOODBYE,))
+    return Leave(at.path, MenuEnd.AGENT, menu.pages[at.page].queue, (TO_AGENT,))
+
+
 def _chosen(menu: Menu, page: Page, at: Position, choice: Choice) -> Step:
     match choice.kind:
         case Kind.QUEUE:
@@ -181,6 +200,8 @@ def _chosen(menu: Menu, page: Page, at: Position, choice: Choice) -> Step:
             return Listen(at, (choice.target, page.prompt))
         case Kind.REPORT:
             return Report(at)
+        case Kind.CALLBACK:
+            return CallBack(at, page.queue)
         case Kind.REPEAT:
             return Listen(at, (page.prompt,))
 

@@ -7,7 +7,18 @@ from collections.abc import Callable
 from pln_ivr.ari import Channel
 from pln_ivr.calls.asking import Asking
 from pln_ivr.calls.call import Call
-from pln_ivr.calls.menu import Leave, Menu, Report, Step, begin, follow, reported
+from pln_ivr.calls.callbacks import Callbacks
+from pln_ivr.calls.menu import (
+    CallBack,
+    Leave,
+    Menu,
+    Report,
+    Step,
+    asked_back,
+    begin,
+    follow,
+    reported,
+)
 from pln_ivr.calls.reporting import Reporting
 from pln_ivr.outcomes import MenuEnd
 
@@ -20,12 +31,18 @@ class MenuWalk:
         menu: Menu,
         asking: Asking,
         reporting: Reporting,
+        callbacks: Callbacks | None,
+        line_of: Callable[[str], str],
         on_choice: Callable[[str, str], None],
     ) -> None:
-        """`on_choice` is told of a page's name and of the word for what was chosen there."""
+        """`callbacks` may be None in a menu that has no such key. `line_of` tells the line of a
+        number that was dialled. `on_choice` is told of a page's name and of the word for what was
+        chosen there."""
         self._menu = menu
         self._asking = asking
         self._reporting = reporting
+        self._callbacks = callbacks
+        self._line_of = line_of
         self._on_choice = on_choice
 
     async def lead(self, call: Call, caller: Channel) -> Leave:
@@ -40,6 +57,13 @@ class MenuWalk:
             if isinstance(step, Report):
                 end, to_agent = await self._reporting.take(call, caller)
                 step = reported(self._menu, step.at, end, to_agent)
+                call.menu_path = "/".join(step.path)
+                continue
+            if isinstance(step, CallBack):
+                queue = step.queue or self._line_of(call.dialled)
+                callbacks = self._callbacks
+                noted = callbacks is not None and await callbacks.offer(call, caller, queue)
+                step = asked_back(self._menu, step.at, noted)
                 call.menu_path = "/".join(step.path)
                 continue
             page = self._menu.pages[step.at.page]

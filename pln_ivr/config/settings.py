@@ -22,6 +22,7 @@ from pydantic_settings import (
 )
 
 from pln_ivr.config.agents import Agents, Outbound
+from pln_ivr.config.callbacks import Callbacks, callback_faults
 from pln_ivr.config.dispatch import Dispatch
 from pln_ivr.config.information import Information, information_faults
 from pln_ivr.config.menu import Menu, menu_faults
@@ -54,6 +55,7 @@ class Settings(BaseSettings):
     information: Information = Information()
     outages: Outages = Outages()
     dispatch: Dispatch = Dispatch()
+    callbacks: Callbacks = Callbacks()
     agents: Agents = Agents()
     outbound: Outbound = Outbound()
     recordings: Recordings = Recordings()
@@ -95,6 +97,7 @@ def load(path: Path | None) -> Settings:
     faults = queue_faults(settings.queues)
     faults += menu_faults(settings.menu, settings.queues.names, languages)
     faults += information_faults(settings.information, languages)
+    faults += callback_faults(settings.callbacks, settings.outbound, settings.agents, settings.menu)
     if faults:
         raise ConfigError("\n".join(f"{path or 'settings'}: {fault}" for fault in faults))
     return settings
