@@ -14,6 +14,7 @@ import uuid_utils
 from pln_ivr import __version__
 from pln_ivr.ari import Client
 from pln_ivr.ari.events import EndpointInfo, StasisStart
+from pln_ivr.bills.lookup import Bills
 from pln_ivr.board import Board
 from pln_ivr.calls.admission import ArrivalLimit, Door, Seats, margin
 from pln_ivr.calls.adoption import Adoption, Memory, close_fallback, open_fallback
@@ -79,6 +80,7 @@ from pln_ivr.rules import (
     lines_of,
     receiver_of,
     reports_of,
+    source_of,
     trunk_of,
 )
 from pln_ivr.statements import JournalStatements
@@ -157,6 +159,7 @@ class App:
         self.sender = Sender(
             settings.journal.url, receiver_of(settings.dispatch), metrics.dispatch_attempted
         )
+        self.bills = Bills(source_of(settings.bill), metrics.bill_looked_up, loop.time)
         prompts = Prompts(
             ari,
             incarnation,
@@ -242,7 +245,7 @@ class App:
             announcing=Announcing(
                 self.bulletin, ari, prompts, settings.node.name, self.telling.hearing
             ),
-            menu=dialogues.menu(self.reports, callbacks),
+            menu=dialogues.menu(self.reports, self.bills, callbacks),
             callbacks=callbacks,
             callback_store=self.callbacks,
             returning=Returning(settings.queues.resume_seconds),

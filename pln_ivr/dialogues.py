@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from pln_ivr.bills.lookup import Bills
 from pln_ivr.calls.asking import Asking
+from pln_ivr.calls.billing import Billing
 from pln_ivr.calls.callbacks import Callbacks
 from pln_ivr.calls.house import Rules
+from pln_ivr.calls.identifying import Identifying
 from pln_ivr.calls.reporting import Reporting
 from pln_ivr.calls.walk import MenuWalk
 from pln_ivr.config import Settings
@@ -43,18 +46,23 @@ class Dialogues:
             self.metrics.callback_asked,
         )
 
-    def menu(self, reports: Reports, callbacks: Callbacks | None) -> MenuWalk | None:
+    def menu(self, reports: Reports, bills: Bills, callbacks: Callbacks | None) -> MenuWalk | None:
         """None: callers join their line at once."""
         settings, metrics = self.settings, self.metrics
         menu = menu_of(settings.menu)
         if menu is None:
             return None
+        identifying = Identifying(self.asking, reports, patience_of(settings.menu))
         reporting = Reporting(
             self.asking,
+            identifying,
             reports,
-            patience_of(settings.menu),
+            settings.menu.no_input_seconds,
             metrics.report_ended,
             calls_out=bool(settings.outbound.gateway),
         )
+        billing = Billing(self.asking, identifying, bills, metrics.bill_ended)
         line_of = rules_of(settings).queue
-        return MenuWalk(menu, self.asking, reporting, callbacks, line_of, metrics.menu_choice)
+        return MenuWalk(
+            menu, self.asking, reporting, billing, callbacks, line_of, metrics.menu_choice
+        )

@@ -22,6 +22,7 @@ from prometheus_client.registry import Collector
 
 from pln_ivr.outcomes import (
     REASONS,
+    BillEnd,
     CallbackEnd,
     CallbackResult,
     FlagResult,
@@ -107,6 +108,20 @@ class Metrics:
         )
         for callback_result in CallbackResult:
             self._callback_attempts.labels(callback_result)
+        self._bills = Counter(
+            "pln_ivr_bills",
+            "Callers who wanted to hear their bill, by how that ended",
+            ["end"],
+            registry=registry,
+        )
+        for bill_end in BillEnd:
+            self._bills.labels(bill_end)
+        self._lookups = Counter(
+            "pln_ivr_bill_lookups",
+            "Bills that were looked up, by what came of it",
+            ["verdict"],
+            registry=registry,
+        )
         self._attempts = Counter(
             "pln_ivr_dispatch_attempts",
             "Attempts to deliver something to the field dispatch",
@@ -225,6 +240,14 @@ class Metrics:
     def callback_attempted(self, result: CallbackResult) -> None:
         """Count an attempt to call a customer back."""
         self._callback_attempts.labels(result).inc()
+
+    def bill_ended(self, end: BillEnd) -> None:
+        """Count a caller who wanted to hear the bill."""
+        self._bills.labels(end).inc()
+
+    def bill_looked_up(self, verdict: str) -> None:
+        """Count a lookup; `verdict` is one of bills.lookup.Verdict."""
+        self._lookups.labels(verdict).inc()
 
     def dispatch_attempted(self, verdict: str) -> None:
         """Count an attempt; `verdict` is one of dispatch.delivery.Verdict."""

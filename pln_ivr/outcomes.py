@@ -167,6 +167,18 @@ class ReportEnd(StrEnum):
     HUNG_UP = "hung_up"  # in the middle of it, or lost with its call
 
 
+class BillEnd(StrEnum):
+    """What became of a caller's wish to hear the bill."""
+
+    TOLD = "told"
+    UNKNOWN = "unknown"  # there is no such customer
+    AGENT = "agent"  # the caller would rather talk with somebody
+    NO_INPUT = "no_input"  # pressed nothing
+    INVALID = "invalid"  # keyed no customer number, so many times
+    UNAVAILABLE = "unavailable"  # it could not be looked up
+    HUNG_UP = "hung_up"  # in the middle of it, or lost with its call
+
+
 class ReportStatus(StrEnum):
     """Where a report of an outage stands."""
 

@@ -7,15 +7,17 @@ from datetime import time, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
+from pln_ivr.bills.lookup import Source
 from pln_ivr.calls.callbacks import WaitingOffer
 from pln_ivr.calls.callout import Trunk
+from pln_ivr.calls.identifying import Patience
 from pln_ivr.calls.menu import Choice, Kind, Menu, Page
 from pln_ivr.calls.phone_number import PROMPTS as CALLBACK_PROMPTS
 from pln_ivr.calls.prompt_files import Prompts, files_of, is_built, load_texts, with_texts
 from pln_ivr.calls.reaching import PROMPTS as CALLING_PROMPTS
-from pln_ivr.calls.reporting import Patience
 from pln_ivr.config import Settings
 from pln_ivr.config.agents import Outbound
+from pln_ivr.config.bill import Bill
 from pln_ivr.config.callbacks import Callbacks
 from pln_ivr.config.dispatch import Dispatch
 from pln_ivr.config.information import Information
@@ -99,6 +101,17 @@ def receiver_of(dispatch: Dispatch) -> Receiver:
         dispatch.secret.get_secret_value(),
         dispatch.seconds,
         timedelta(hours=dispatch.give_up_hours),
+    )
+
+
+def source_of(bill: Bill) -> Source:
+    """Where bills are looked up."""
+    return Source(
+        bill.url,
+        bill.token.get_secret_value(),
+        bill.seconds,
+        bill.at_once,
+        bill.remembered_seconds,
     )
 
 

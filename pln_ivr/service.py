@@ -160,6 +160,7 @@ async def serve_until_stopped(
             services.create_task(app.sender.run(), name="sender"),
             services.create_task(app.callbacks.run(), name="callbacks"),
             services.create_task(app.calling_back.run(), name="calling back"),
+            services.create_task(app.bills.run(), name="bills"),
             services.create_task(keep_fallback_told(app.bulletin, ari), name="fallback"),
             services.create_task(app.feed.watch(api.floor.queues), name="feed"),
         ]

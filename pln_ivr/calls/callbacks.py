@@ -17,6 +17,7 @@ from pln_ivr.background import see_through
 from pln_ivr.calls.asking import Asking
 from pln_ivr.calls.call import Call
 from pln_ivr.calls.customer_number import Fault, spelt, told_when
+from pln_ivr.calls.identifying import LATE, LEASE_SECONDS, Patience
 from pln_ivr.calls.menu import NO_INPUT
 from pln_ivr.calls.phone_number import (
     ASK,
@@ -34,7 +35,6 @@ from pln_ivr.calls.phone_number import (
     national,
     press,
 )
-from pln_ivr.calls.reporting import LATE, LEASE_SECONDS, Patience
 from pln_ivr.errors import JournalError
 from pln_ivr.journal.callbacks import CallbackRow, Noted
 from pln_ivr.outcomes import CallbackEnd

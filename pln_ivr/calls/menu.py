@@ -12,9 +12,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
+from pln_ivr.calls.bill_words import PROMPTS as BILL_PROMPTS
 from pln_ivr.calls.customer_number import PROMPTS as REPORT_PROMPTS
 from pln_ivr.calls.phone_number import PROMPTS as CALLBACK_PROMPTS
-from pln_ivr.outcomes import MenuEnd, ReportEnd
+from pln_ivr.outcomes import BillEnd, MenuEnd, ReportEnd
 
 NO_INPUT, INVALID, TO_AGENT, GOODBYE = "menu-no-input", "menu-invalid", "menu-agent", "goodbye"
 PROMPTS = (NO_INPUT, INVALID, TO_AGENT, GOODBYE)
@@ -33,6 +34,7 @@ class Kind(StrEnum):
     HANG_UP = "hang_up"  # be let go
     REPORT = "report"  # report an outage
     CALLBACK = "callback"  # be called back
+    BILL = "bill"  # hear the bill
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,9 +85,11 @@ class Menu:
             )
         }
         kinds = {choice.kind for page in self.pages.values() for choice in page.keys.values()}
-        reporting = REPORT_PROMPTS if Kind.REPORT in kinds else ()
+        reporting = REPORT_PROMPTS if kinds & {Kind.REPORT, Kind.BILL} else ()
+        billing = BILL_PROMPTS if Kind.BILL in kinds else ()
         calling = CALLBACK_PROMPTS if Kind.CALLBACK in kinds else ()
-        return said | {(prompt, ""): "" for prompt in (*PROMPTS, *reporting, *calling)}
+        more = (*PROMPTS, *reporting, *billing, *calling)
+        return said | {(prompt, ""): "" for prompt in more}
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +111,11 @@ class Listen:
     at: Position
     words: tuple[str, ...]
 
+    @property
+    def path(self) -> tuple[str, ...]:
+        """The words of what has been chosen."""
+        return self.at.path
+
 
 @dataclass(frozen=True, slots=True)
 class Leave:
@@ -125,6 +134,11 @@ class Report:
 
     at: Position
 
+    @property
+    def path(self) -> tuple[str, ...]:
+        """The words of what has been chosen."""
+        return self.at.path
+
 
 @dataclass(frozen=True, slots=True)
 class CallBack:
@@ -134,8 +148,25 @@ class CallBack:
     at: Position
     queue: str
 
+    @property
+    def path(self) -> tuple[str, ...]:
+        """The words of what has been chosen."""
+        return self.at.path
 
-Step = Listen | Leave | Report | CallBack
+
+@dataclass(frozen=True, slots=True)
+class LookUp:
+    """Have the caller hear the bill; `looked_up` tells what comes after it."""
+
+    at: Position
+
+    @property
+    def path(self) -> tuple[str, ...]:
+        """The words of what has been chosen."""
+        return self.at.path
+
+
+Step = Listen | Leave | Report | LookUp | CallBack
 
 
 def begin(menu: Menu) -> Listen:
@@ -185,6 +216,16 @@ def asked_back(menu: Menu, at: Position, noted: bool) -> Leave:
     return Leave(at.path, MenuEnd.AGENT, menu.pages[at.page].queue, (TO_AGENT,))
 
 
+def looked_up(menu: Menu, at: Position, end: BillEnd, words: tuple[str, ...]) -> Listen | Leave:
+    """What comes after a bill that was looked up with this end, of which this is to be said."""
+    page = menu.pages[at.page]
+    at = replace(at, path=(*at.path, end))
+    if end in (BillEnd.TOLD, BillEnd.UNKNOWN):
+        return Listen(at, (*words, page.prompt))
+    why = {BillEnd.NO_INPUT: MenuEnd.NO_INPUT, BillEnd.INVALID: MenuEnd.INVALID}
+    return Leave(at.path, why.get(end, MenuEnd.AGENT), page.queue, (*words, TO_AGENT))
+
+
 def _chosen(menu: Menu, page: Page, at: Position, choice: Choice) -> Step:
     match choice.kind:
         case Kind.QUEUE:
@@ -202,6 +243,8 @@ def _chosen(menu: Menu, page: Page, at: Position, choice: Choice) -> Step:
             return Report(at)
         case Kind.CALLBACK:
             return CallBack(at, page.queue)
+        case Kind.BILL:
+            return LookUp(at)
         case Kind.REPEAT:
             return Listen(at, (page.prompt,))
 
