@@ -122,7 +122,7 @@ def prompts_build(
     for spoken in texts_of(settings, texts):
         place = folder / spoken.language
         print(f"{place}: {build_prompts(spoken, place, studio)}")
-    require_prompts(menu_of(settings.menu), folder)
+    require_prompts(menu_of(settings.menu), folder, bool(settings.outbound.gateway))
 
 
 @cli.command()

@@ -9,6 +9,7 @@ from typing import Protocol
 
 from pln_ivr.ari import Client
 from pln_ivr.calls.admission import Seats
+from pln_ivr.calls.calling_back import CallingBack
 from pln_ivr.calls.reception import Reception
 from pln_ivr.calls.upkeep import Repair, Upkeep
 from pln_ivr.certificates import expiry
@@ -20,6 +21,7 @@ from pln_ivr.outages.bulletin import Bulletin
 from pln_ivr.outages.reports import EVERYWHERE, Reports
 from pln_ivr.outcomes import Stage
 from pln_ivr.queues.agents import Agents, AgentState
+from pln_ivr.queues.callback_store import CallbackStore
 from pln_ivr.queues.desk import Desk
 from pln_ivr.queues.service import ServiceLevels
 from pln_ivr.recordings.recorder import Recorder
@@ -43,6 +45,8 @@ class Parts(Protocol):
     bulletin: Bulletin
     reports: Reports
     sender: Sender
+    callbacks: CallbackStore
+    calling_back: CallingBack
 
 
 def show(
@@ -99,6 +103,7 @@ def show(
     metrics.expect_attempts(Verdict)
     gauge("pln_ivr_dispatch_waiting", "Deliveries to the field", lambda: sender.waiting)
     gauge("pln_ivr_dispatch_dead", "Dead letters to the field", lambda: sender.dead)
+    _show_callbacks(parts, metrics)
     _show_groups(parts, metrics)
     _show_service(parts, metrics, shares)
 
@@ -118,6 +123,27 @@ def _show_recordings(recorder: Recorder, metrics: Metrics) -> None:
         "Recordings that a person should listen to",
         "fault",
         lambda: {fault: float(count) for fault, count in recorder.faulty.items()},
+    )
+
+
+def _show_callbacks(parts: Parts, metrics: Metrics) -> None:
+    store, calling = parts.callbacks, parts.calling_back
+    metrics.groups(
+        "pln_ivr_callbacks_waiting",
+        "Customers who are to be called back; all: to be told that power is back",
+        "queue",
+        lambda: (
+            dict.fromkeys((*parts.desk.lines, EVERYWHERE), 0.0)
+            | {queue or EVERYWHERE: float(count) for queue, count in calling.waiting().items()}
+        ),
+    )
+    metrics.gauge(
+        "pln_ivr_callbacks_late",
+        "Of these, those whom nobody will come to before they expire",
+        lambda: calling.late,
+    )
+    metrics.gauge(
+        "pln_ivr_callbacks_expired", "Callbacks that nobody came to", lambda: store.expired
     )
 
 

@@ -23,6 +23,8 @@ from prometheus_client.registry import Collector
 from pln_ivr.outcomes import (
     REASONS,
     BillEnd,
+    CallbackEnd,
+    CallbackResult,
     FlagResult,
     IncidentKind,
     OfferResult,
@@ -90,6 +92,22 @@ class Metrics:
         )
         for report_end in ReportEnd:
             self._reports.labels(report_end)
+        self._callbacks = Counter(
+            "pln_ivr_callbacks_asked",
+            "Callers who wanted to be called back, by how that ended",
+            ["end"],
+            registry=registry,
+        )
+        for callback_end in CallbackEnd:
+            self._callbacks.labels(callback_end)
+        self._callback_attempts = Counter(
+            "pln_ivr_callback_attempts",
+            "Attempts to call a customer back, by what they came to",
+            ["result"],
+            registry=registry,
+        )
+        for callback_result in CallbackResult:
+            self._callback_attempts.labels(callback_result)
         self._bills = Counter(
             "pln_ivr_bills",
             "Callers who wanted to hear their bill, by how that ended",
@@ -214,6 +232,14 @@ class Metrics:
     def report_ended(self, end: ReportEnd) -> None:
         """Count a caller who wanted to report an outage."""
         self._reports.labels(end).inc()
+
+    def callback_asked(self, end: CallbackEnd) -> None:
+        """Count a caller who wanted to be called back."""
+        self._callbacks.labels(end).inc()
+
+    def callback_attempted(self, result: CallbackResult) -> None:
+        """Count an attempt to call a customer back."""
+        self._callback_attempts.labels(result).inc()
 
     def bill_ended(self, end: BillEnd) -> None:
         """Count a caller who wanted to hear the bill."""

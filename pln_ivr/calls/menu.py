@@ -14,6 +14,7 @@ from enum import StrEnum
 
 from pln_ivr.calls.bill_words import PROMPTS as BILL_PROMPTS
 from pln_ivr.calls.customer_number import PROMPTS as REPORT_PROMPTS
+from pln_ivr.calls.phone_number import PROMPTS as CALLBACK_PROMPTS
 from pln_ivr.outcomes import BillEnd, MenuEnd, ReportEnd
 
 NO_INPUT, INVALID, TO_AGENT, GOODBYE = "menu-no-input", "menu-invalid", "menu-agent", "goodbye"
@@ -32,6 +33,7 @@ class Kind(StrEnum):
     REPEAT = "repeat"  # hear the menu again
     HANG_UP = "hang_up"  # be let go
     REPORT = "report"  # report an outage
+    CALLBACK = "callback"  # be called back
     BILL = "bill"  # hear the bill
 
 
@@ -85,7 +87,9 @@ class Menu:
         kinds = {choice.kind for page in self.pages.values() for choice in page.keys.values()}
         reporting = REPORT_PROMPTS if kinds & {Kind.REPORT, Kind.BILL} else ()
         billing = BILL_PROMPTS if Kind.BILL in kinds else ()
-        return said | {(prompt, ""): "" for prompt in (*PROMPTS, *reporting, *billing)}
+        calling = CALLBACK_PROMPTS if Kind.CALLBACK in kinds else ()
+        more = (*PROMPTS, *reporting, *billing, *calling)
+        return said | {(prompt, ""): "" for prompt in more}
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +141,20 @@ class Report:
 
 
 @dataclass(frozen=True, slots=True)
+class CallBack:
+    """Have the caller be called back; `asked_back` tells what comes after it. `queue` as in
+    Page."""
+
+    at: Position
+    queue: str
+
+    @property
+    def path(self) -> tuple[str, ...]:
+        """The words of what has been chosen."""
+        return self.at.path
+
+
+@dataclass(frozen=True, slots=True)
 class LookUp:
     """Have the caller hear the bill; `looked_up` tells what comes after it."""
 
@@ -148,7 +166,7 @@ class LookUp:
         return self.at.path
 
 
-Step = Listen | Leave | Report | LookUp
+Step = Listen | Leave | Report | LookUp | CallBack
 
 
 def begin(menu: Menu) -> Listen:
@@ -191,6 +209,13 @@ def reported(menu: Menu, at: Position, end: ReportEnd, to_agent: bool) -> Leave:
     return Leave(path, MenuEnd.LET_GO, words=(GOODBYE,))
 
 
+def asked_back(menu: Menu, at: Position, noted: bool) -> Leave:
+    """What comes after the wish to be called back; not `noted`: the caller waits on."""
+    if noted:
+        return Leave(at.path, MenuEnd.CALLBACK, words=(GOODBYE,))
+    return Leave(at.path, MenuEnd.AGENT, menu.pages[at.page].queue, (TO_AGENT,))
+
+
 def looked_up(menu: Menu, at: Position, end: BillEnd, words: tuple[str, ...]) -> Listen | Leave:
     """What comes after a bill that was looked up with this end, of which this is to be said."""
     page = menu.pages[at.page]
@@ -216,6 +241,8 @@ def _chosen(menu: Menu, page: Page, at: Position, choice: Choice) -> Step:
             return Listen(at, (choice.target, page.prompt))
         case Kind.REPORT:
             return Report(at)
+        case Kind.CALLBACK:
+            return CallBack(at, page.queue)
         case Kind.BILL:
             return LookUp(at)
         case Kind.REPEAT:

@@ -8,13 +8,16 @@ from pln_ivr.ari import Channel
 from pln_ivr.calls.asking import Asking
 from pln_ivr.calls.billing import Billing
 from pln_ivr.calls.call import Call
+from pln_ivr.calls.callbacks import Callbacks
 from pln_ivr.calls.menu import (
+    CallBack,
     Leave,
     Listen,
     LookUp,
     Menu,
     Report,
     Step,
+    asked_back,
     begin,
     follow,
     looked_up,
@@ -33,12 +36,18 @@ class MenuWalk:
         asking: Asking,
         reporting: Reporting,
         billing: Billing,
+        callbacks: Callbacks | None,
+        line_of: Callable[[str], str],
         on_choice: Callable[[str, str], None],
     ) -> None:
-        """`on_choice` is told of a page's name and of the word for what was chosen there."""
+        """`callbacks` may be None in a menu that has no such key. `line_of` tells the line of a
+        number that was dialled. `on_choice` is told of a page's name and of the word for what was
+        chosen there."""
         self._menu = menu
         self._asking = asking
         self._reporting = reporting
+        self._callbacks = callbacks
+        self._line_of = line_of
         self._billing = billing
         self._on_choice = on_choice
 
@@ -58,7 +67,9 @@ class MenuWalk:
         caller.party.forget_keys()
         return step
 
-    async def _next(self, call: Call, caller: Channel, step: Listen | Report | LookUp) -> Step:
+    async def _next(
+        self, call: Call, caller: Channel, step: Listen | Report | LookUp | CallBack
+    ) -> Step:
         match step:
             case Report(at):
                 reported_end, to_agent = await self._reporting.take(call, caller)
@@ -66,6 +77,10 @@ class MenuWalk:
             case LookUp(at):
                 bill_end, words = await self._billing.take(call, caller)
                 return looked_up(self._menu, at, bill_end, words)
+            case CallBack(at, queue):
+                callbacks, line = self._callbacks, queue or self._line_of(call.dialled)
+                noted = callbacks is not None and await callbacks.offer(call, caller, line)
+                return asked_back(self._menu, at, noted)
             case Listen(at, words):
                 page = self._menu.pages[at.page]
                 caller.language = call.language = page.language

@@ -34,7 +34,12 @@ class Agents(Section):
     )
     """Reasons of a pause by the digit keyed after *12."""
     dispositions: dict[Digit, Name] = Field(
-        default={"1": "selesai", "2": "tindak-lanjut", "3": "salah-sambung"}
+        default={
+            "1": "selesai",
+            "2": "tindak-lanjut",
+            "3": "salah-sambung",
+            "4": "mesin-penjawab",
+        }
     )
     """What a conversation came to, by the digit keyed after *13."""
     flag_rings_supervisors: bool = False

@@ -21,9 +21,10 @@ class MenuKey(Section):
     """The caller hears this menu."""
     say: Name | Literal[""] = ""
     """The caller hears this prompt, and then the menu again."""
-    do: Literal["", "agent", "repeat", "hang_up", "report", "bill"] = ""
+    do: Literal["", "agent", "repeat", "hang_up", "report", "bill", "callback"] = ""
     """agent: the caller joins the menu's own line. repeat: hears the menu again. hang_up: is
-    said goodbye to. report: reports an outage. bill: hears the bill, see the section on it."""
+    said goodbye to. report: reports an outage. bill: hears the bill, see the section on it.
+    callback: is called back, with a place in the menu's own line."""
 
     @model_validator(mode="after")
     def _one_thing(self) -> MenuKey:

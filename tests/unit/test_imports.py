@@ -36,11 +36,12 @@ ALLOWED: dict[str, set[str]] = {
     "telling": CALLS | {"metrics"},
     "board": CALLS | {"config", "console"},
     "restoration": {"console", "outages"},
+    "dialogues": CALLS | {"bills", "config", "metrics", "rules"},
     "statements": {"console", "errors", "journal", "outages"},
     "figures": CALLS | {"certificates", "dispatch", "metrics", "resources"},
     "app": CALLS
     | {"config", "console", "metrics", "resources", "figures", "telling", "board", "rules"}
-    | {"statements", "restoration", "dispatch", "bills", ""},
+    | {"statements", "restoration", "dialogues", "dispatch", "bills", ""},
     "service": {
         *("app", "ari", "calls", "config", "console", "journal", "metrics", "recordings"),
         *("resources", "rules", ""),
