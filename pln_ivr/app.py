@@ -15,27 +15,27 @@ import uuid_utils
 from pln_ivr import __version__
 from pln_ivr.ari import Client
 from pln_ivr.ari.events import EndpointInfo, StasisStart
+from pln_ivr.bills.lookup import Bills
 from pln_ivr.board import Board
 from pln_ivr.calls.admission import ArrivalLimit, Door, Seats, margin
 from pln_ivr.calls.adoption import Adoption, Memory, close_fallback, open_fallback
 from pln_ivr.calls.announcing import Announcing, tell_fallback
 from pln_ivr.calls.asking import Asking
 from pln_ivr.calls.call import Call, Identity
+from pln_ivr.calls.calling_back import CallingBack
 from pln_ivr.calls.codes import AgentCodes, Words
 from pln_ivr.calls.completion import Completion, Sources
 from pln_ivr.calls.conversation import Conversations, Means
 from pln_ivr.calls.flags import Flags
 from pln_ivr.calls.floor import Floor, Keys
 from pln_ivr.calls.guests import Guests
-from pln_ivr.calls.house import House, Rules
+from pln_ivr.calls.house import Errand, House
 from pln_ivr.calls.partner import Partners
 from pln_ivr.calls.prompts import Prompts
 from pln_ivr.calls.reception import Reception, Refusal
 from pln_ivr.calls.recording_pauses import Pausing
-from pln_ivr.calls.reporting import Reporting
 from pln_ivr.calls.room import WaitingRoom
 from pln_ivr.calls.upkeep import Upkeep
-from pln_ivr.calls.walk import MenuWalk
 from pln_ivr.calls.whisper import whisper
 from pln_ivr.config import Settings
 from pln_ivr.console.auth import finder
@@ -44,6 +44,7 @@ from pln_ivr.console.evidence import JournalEvidence
 from pln_ivr.console.feed import Feed
 from pln_ivr.console.replay import JournalReplay
 from pln_ivr.console.routes import Api
+from pln_ivr.dialogues import Dialogues, rules_of
 from pln_ivr.dispatch.sender import Sender
 from pln_ivr.errors import AriError, ConfigError
 from pln_ivr.figures import show
@@ -58,6 +59,7 @@ from pln_ivr.metrics import Metrics
 from pln_ivr.outages.bulletin import Bulletin
 from pln_ivr.outages.reports import Reports
 from pln_ivr.queues.agents import Agent, Agents, Wish
+from pln_ivr.queues.callback_store import CallbackStore
 from pln_ivr.queues.conduct import Conduct
 from pln_ivr.queues.desk import Desk
 from pln_ivr.queues.lines import Returning
@@ -75,15 +77,15 @@ from pln_ivr.recordings.workers import Filer
 from pln_ivr.resources import DiskWatch, needs, of_asterisk, shortages, sqlite_folder
 from pln_ivr.restoration import ReportedOutages
 from pln_ivr.rules import (
+    callbacks_of,
     digits_of,
     draft_rules,
     habits_of,
     lines_of,
-    menu_of,
     nightly_of,
-    patience_of,
     receiver_of,
     reports_of,
+    source_of,
     trunk_of,
 )
 from pln_ivr.statements import JournalStatements
@@ -159,9 +161,11 @@ class App:
             settings.node.name,
             reports_of(settings),
         )
+        self.callbacks = CallbackStore(settings.journal.url, settings.node.name)
         self.sender = Sender(
             settings.journal.url, receiver_of(settings.dispatch), metrics.dispatch_attempted
         )
+        self.bills = Bills(source_of(settings.bill), metrics.bill_looked_up, loop.time)
         prompts = Prompts(
             ari,
             incarnation,
@@ -193,7 +197,20 @@ class App:
             self._place_call if settings.outbound.gateway else None,
         )
         self.codes = AgentCodes(ari, prompts, self.agents, self.desk, words, self.floor.call_out)
-        self.reception = self._build_reception(prompts, identity)
+        asking = Asking(ari, prompts)
+        house = self._build_house(prompts, asking)
+        self.reception = self._build_reception(house, identity)
+        self.calling_back = CallingBack(
+            self.callbacks,
+            callbacks_of(settings),
+            house,
+            self.reception,
+            asking,
+            self.reports,
+            settings.agents.wrap_up_seconds,
+            settings.callbacks.restored_per_minute,
+            metrics.callback_attempted,
+        )
         self.adoption = Adoption(
             ari,
             self.reception,
@@ -220,46 +237,46 @@ class App:
         shares = {name: queue.service_share for name, queue in settings.queues.names.items()}
         show(self, metrics, shares, settings.agents.certificate)
 
-    def _build_reception(self, prompts: Prompts, identity: Identity) -> Reception:
+    def _build_house(self, prompts: Prompts, asking: Asking) -> House:
         settings, ari = self._settings, self.ari
+        dialogues = Dialogues(settings, asking, self._metrics)
+        callbacks = dialogues.callbacks(self.callbacks)
+        return House(
+            ari=ari,
+            prompts=prompts,
+            room=self.room,
+            desk=self.desk,
+            partners=self.partners,
+            recorder=self.recorder,
+            announcing=Announcing(
+                self.bulletin, ari, prompts, settings.node.name, self.telling.hearing
+            ),
+            menu=dialogues.menu(self.reports, self.bills, callbacks),
+            callbacks=callbacks,
+            callback_store=self.callbacks,
+            returning=Returning(settings.queues.resume_seconds),
+            means=Means(
+                ari, self.desk, self.conduct, self.talks, self.floor.keyed, self.floor.over
+            ),
+            seats=self.seats,
+            trunk=trunk_of(settings.outbound),
+            tell=self.telling.call,
+        )
+
+    def _build_reception(self, house: House, identity: Identity) -> Reception:
+        settings = self._settings
         limit = ArrivalLimit(
             settings.admission.arrivals_per_second, asyncio.get_running_loop().time
         )
         return Reception(
-            House(
-                ari=ari,
-                prompts=prompts,
-                room=self.room,
-                desk=self.desk,
-                partners=self.partners,
-                recorder=self.recorder,
-                announcing=Announcing(
-                    self.bulletin, ari, prompts, settings.node.name, self.telling.hearing
-                ),
-                menu=self._build_menu(Asking(ari, prompts)),
-                returning=Returning(settings.queues.resume_seconds),
-                means=Means(
-                    ari, self.desk, self.conduct, self.talks, self.floor.keyed, self.floor.over
-                ),
-                seats=self.seats,
-                trunk=trunk_of(settings.outbound),
-                tell=self.telling.call,
-            ),
-            Rules(settings.queues.entry, settings.queues.dialled),
+            house,
+            rules_of(settings),
             Door(self.seats, limit, self._refused_for_disk),
             self.codes,
             Refusal(settings.admission.reject_cause, settings.drain.new_calls),
             identity,
-            self.telling.call_ended,
+            self._call_ended,
         )
-
-    def _build_menu(self, asking: Asking) -> MenuWalk | None:
-        settings, metrics = self._settings.menu, self._metrics
-        menu = menu_of(settings)
-        if menu is None:
-            return None
-        reporting = Reporting(asking, self.reports, patience_of(settings), metrics.report_ended)
-        return MenuWalk(menu, asking, reporting, metrics.menu_choice)
 
     def _build_partners(self, prompts: Prompts) -> Partners:
         agents, recordings = self._settings.agents, self._settings.recordings
@@ -348,7 +365,7 @@ class App:
         self.phones.endpoint_changed(endpoint)
 
     def _place_call(self, call: Call, offer: Offer) -> None:
-        self.reception.call_out(call, offer)
+        self.reception.call_out(call, Errand(offer))
 
     # -- what the parts tell ------------------------------------------------------------
 
@@ -359,6 +376,10 @@ class App:
     def _agent_changed(self, agent: Agent, reason: str) -> None:
         self.telling.agent_changed(agent, reason)
         self.desk.change()
+
+    def _call_ended(self, call: Call) -> None:
+        self.telling.call_ended(call)
+        self.calling_back.call_ended(call)
 
     def _offer_ended(self, offer: Offer) -> None:
         self.telling.offer_ended(offer)

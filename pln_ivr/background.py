@@ -5,6 +5,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
+from typing import Any, TypeVar
+
+Answer = TypeVar("Answer")
 
 
 class Background:
@@ -43,3 +46,19 @@ class Background:
         """Own tasks until cancelled; then they are cancelled, too."""
         async with self.open():
             await asyncio.Event().wait()
+
+
+async def see_through(work: Coroutine[Any, Any, Answer]) -> Answer:
+    """Run to its end even if cancelled meanwhile; the cancellation is delivered after it.
+
+    For requests whose order at Asterisk matters: a cancelled request may still arrive, and then
+    after the one that was sent next. And for what must not be left half known.
+    """
+    task = asyncio.ensure_future(work)
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait({task})
+        if not task.cancelled():
+            task.exception()  # nobody else will ask for it, and asyncio would complain
+        raise

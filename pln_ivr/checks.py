@@ -72,7 +72,7 @@ def _prompts(settings: Settings) -> Verdict:
             faults += [f"{place}: missing {', '.join(missing)}"] if missing else []
             faults += [f"{place}: other texts now: {', '.join(outdated)}"] if outdated else []
         if not faults:
-            require_prompts(menu_of(settings.menu), folder)
+            require_prompts(menu_of(settings.menu), folder, bool(settings.outbound.gateway))
     except PlnIvrError as error:
         return Verdict("prompts", False, str(error))
     if faults:

@@ -27,6 +27,7 @@ from pln_ivr.commands.report import report
 from pln_ivr.commands.statement import statement_cli
 from pln_ivr.commands.token import token_cli
 from pln_ivr.config import Settings, load
+from pln_ivr.config.reference import reference
 from pln_ivr.errors import ConfigError, PlnIvrError
 from pln_ivr.journal import CallRow, JournalReader
 from pln_ivr.journal.records import masked
@@ -121,7 +122,13 @@ def prompts_build(
     for spoken in texts_of(settings, texts):
         place = folder / spoken.language
         print(f"{place}: {build_prompts(spoken, place, studio)}")
-    require_prompts(menu_of(settings.menu), folder)
+    require_prompts(menu_of(settings.menu), folder, bool(settings.outbound.gateway))
+
+
+@cli.command()
+def settings() -> None:
+    """Every setting, its default and what it means, as a TOML file."""
+    print(reference(), end="")
 
 
 @cli.command()

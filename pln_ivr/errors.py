@@ -7,6 +7,7 @@
     ├── JournalError         the journal cannot be opened; names the setting
     │   └── EntryError       what is wanted does not fit what the journal holds: not there, taken
     ├── RecordingError       a recording could not be confirmed, finished or filed
+    ├── LookupFailed         a bill could not be looked up; says why
     ├── OrderRefused         what an agent or supervisor wants cannot be done now; says why
     └── AriError             what goes wrong between us and Asterisk
         ├── AriUnavailable   no connection to Asterisk, or the request was cut off
@@ -48,6 +49,10 @@ class EntryError(JournalError):
 
 class RecordingError(PlnIvrError):
     """A recording could not be confirmed, finished or filed."""
+
+
+class LookupFailed(PlnIvrError):
+    """A customer's bill could not be looked up. The text says why, without the customer."""
 
 
 class RefusalKind(StrEnum):

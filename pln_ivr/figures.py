@@ -9,9 +9,11 @@ from typing import Protocol
 
 from pln_ivr.ari import Client
 from pln_ivr.calls.admission import Seats
+from pln_ivr.calls.calling_back import CallingBack
 from pln_ivr.calls.reception import Reception
 from pln_ivr.calls.upkeep import Repair, Upkeep
 from pln_ivr.certificates import expiry
+from pln_ivr.dispatch.delivery import Verdict
 from pln_ivr.dispatch.sender import Sender
 from pln_ivr.journal import JournalWriter
 from pln_ivr.metrics import Metrics
@@ -19,6 +21,7 @@ from pln_ivr.outages.bulletin import Bulletin
 from pln_ivr.outages.reports import EVERYWHERE, Reports
 from pln_ivr.outcomes import Stage
 from pln_ivr.queues.agents import Agents, AgentState
+from pln_ivr.queues.callback_store import CallbackStore
 from pln_ivr.queues.desk import Desk
 from pln_ivr.queues.service import ServiceLevels
 from pln_ivr.recordings.nightly import Nightly
@@ -45,6 +48,8 @@ class Parts(Protocol):
     bulletin: Bulletin
     reports: Reports
     sender: Sender
+    callbacks: CallbackStore
+    calling_back: CallingBack
 
 
 def show(
@@ -91,10 +96,18 @@ def show(
         "When the first of them withdraws itself; 0 without one",
         parts.bulletin.ends_at,
     )
+    metrics.groups(
+        "pln_ivr_statements_pending",
+        "Statements that callers do not hear yet: drafts to approve, approved ones to publish",
+        "status",
+        lambda: {status: float(count) for status, count in parts.bulletin.pending.items()},
+    )
     _show_outages(parts.reports, metrics)
     sender = parts.sender
+    metrics.expect_attempts(Verdict)
     gauge("pln_ivr_dispatch_waiting", "Deliveries to the field", lambda: sender.waiting)
     gauge("pln_ivr_dispatch_dead", "Dead letters to the field", lambda: sender.dead)
+    _show_callbacks(parts, metrics)
     _show_groups(parts, metrics)
     _show_service(parts, metrics, shares)
 
@@ -143,6 +156,27 @@ def _show_nightly(nightly: Nightly, metrics: Metrics) -> None:
         "pln_ivr_recordings_verify_failures",
         "Reconciliations that could not be done, since the start",
         lambda: nightly.failures,
+    )
+
+
+def _show_callbacks(parts: Parts, metrics: Metrics) -> None:
+    store, calling = parts.callbacks, parts.calling_back
+    metrics.groups(
+        "pln_ivr_callbacks_waiting",
+        "Customers who are to be called back; all: to be told that power is back",
+        "queue",
+        lambda: (
+            dict.fromkeys((*parts.desk.lines, EVERYWHERE), 0.0)
+            | {queue or EVERYWHERE: float(count) for queue, count in calling.waiting().items()}
+        ),
+    )
+    metrics.gauge(
+        "pln_ivr_callbacks_late",
+        "Of these, those whom nobody will come to before they expire",
+        lambda: calling.late,
+    )
+    metrics.gauge(
+        "pln_ivr_callbacks_expired", "Callbacks that nobody came to", lambda: store.expired
     )
 
 

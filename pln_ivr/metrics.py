@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from prometheus_client import (
     CollectorRegistry,
@@ -22,6 +22,9 @@ from prometheus_client.registry import Collector
 
 from pln_ivr.outcomes import (
     REASONS,
+    BillEnd,
+    CallbackEnd,
+    CallbackResult,
     FlagResult,
     IncidentKind,
     OfferResult,
@@ -90,6 +93,36 @@ class Metrics:
         )
         for report_end in ReportEnd:
             self._reports.labels(report_end)
+        self._callbacks = Counter(
+            "pln_ivr_callbacks_asked",
+            "Callers who wanted to be called back, by how that ended",
+            ["end"],
+            registry=registry,
+        )
+        for callback_end in CallbackEnd:
+            self._callbacks.labels(callback_end)
+        self._callback_attempts = Counter(
+            "pln_ivr_callback_attempts",
+            "Attempts to call a customer back, by what they came to",
+            ["result"],
+            registry=registry,
+        )
+        for callback_result in CallbackResult:
+            self._callback_attempts.labels(callback_result)
+        self._bills = Counter(
+            "pln_ivr_bills",
+            "Callers who wanted to hear their bill, by how that ended",
+            ["end"],
+            registry=registry,
+        )
+        for bill_end in BillEnd:
+            self._bills.labels(bill_end)
+        self._lookups = Counter(
+            "pln_ivr_bill_lookups",
+            "Bills that were looked up, by what came of it",
+            ["verdict"],
+            registry=registry,
+        )
         self._attempts = Counter(
             "pln_ivr_dispatch_attempts",
             "Attempts to deliver something to the field dispatch",
@@ -208,6 +241,27 @@ class Metrics:
     def report_ended(self, end: ReportEnd) -> None:
         """Count a caller who wanted to report an outage."""
         self._reports.labels(end).inc()
+
+    def callback_asked(self, end: CallbackEnd) -> None:
+        """Count a caller who wanted to be called back."""
+        self._callbacks.labels(end).inc()
+
+    def callback_attempted(self, result: CallbackResult) -> None:
+        """Count an attempt to call a customer back."""
+        self._callback_attempts.labels(result).inc()
+
+    def bill_ended(self, end: BillEnd) -> None:
+        """Count a caller who wanted to hear the bill."""
+        self._bills.labels(end).inc()
+
+    def bill_looked_up(self, verdict: str) -> None:
+        """Count a lookup; `verdict` is one of bills.lookup.Verdict."""
+        self._lookups.labels(verdict).inc()
+
+    def expect_attempts(self, verdicts: Iterable[str]) -> None:
+        """Count each of these from 0 on: what begins at 1 has no rate."""
+        for verdict in verdicts:
+            self._attempts.labels(verdict)
 
     def dispatch_attempted(self, verdict: str) -> None:
         """Count an attempt; `verdict` is one of dispatch.delivery.Verdict."""

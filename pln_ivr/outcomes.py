@@ -44,11 +44,15 @@ class Reason(StrEnum):
     QUEUE_FULL = "queue_full"  # released: the line and those it overflows to are full
     WAITED_TOO_LONG = "waited_too_long"  # released: the line's longest wait is over
     INFORMED = "informed"  # released: by a choice in the menu, which told what there was to tell
+    CALLBACK = "callback"  # released: we call back, and the place in the line is kept
 
     AGENT_GONE = "agent_gone"  # unreached: the agent did not pick up, or hung up first
     CUSTOMER_BUSY = "customer_busy"  # unreached
     CUSTOMER_NO_ANSWER = "customer_no_answer"  # unreached: rang in vain, or was declined
-    CUSTOMER_UNREACHABLE = "customer_unreachable"  # unreached: the carrier refused the call
+    CUSTOMER_UNREACHABLE = "customer_unreachable"  # unreached: the carrier cannot reach the number
+    NOT_NEEDED = "not_needed"  # unreached: called us meanwhile, or are to be called no more
+    MACHINE = "machine"  # unreached: something picked up, and nobody pressed to be connected
+    TRUNK_REFUSED = "trunk_refused"  # unreached: the carrier takes no call at all, or Asterisk none
 
     ERROR = "error"  # failed: a bug; the traceback is in the log with the call id
     PBX = "pbx"  # failed: Asterisk refused, did not answer in time or went away
@@ -72,13 +76,18 @@ REASONS: dict[Result, frozenset[Reason]] = {
     Result.REJECTED: frozenset(
         {Reason.FULL, Reason.DRAINING, Reason.ARRIVAL_LIMIT, Reason.DISK_FULL}
     ),
-    Result.RELEASED: frozenset({Reason.QUEUE_FULL, Reason.WAITED_TOO_LONG, Reason.INFORMED}),
+    Result.RELEASED: frozenset(
+        {Reason.QUEUE_FULL, Reason.WAITED_TOO_LONG, Reason.INFORMED, Reason.CALLBACK}
+    ),
     Result.UNREACHED: frozenset(
         {
             Reason.AGENT_GONE,
             Reason.CUSTOMER_BUSY,
             Reason.CUSTOMER_NO_ANSWER,
             Reason.CUSTOMER_UNREACHABLE,
+            Reason.NOT_NEEDED,
+            Reason.MACHINE,
+            Reason.TRUNK_REFUSED,
         }
     ),
     Result.FAILED: frozenset({Reason.ERROR, Reason.PBX, Reason.SHUTDOWN}),
@@ -142,6 +151,7 @@ class MenuEnd(StrEnum):
     NO_INPUT = "no_input"  # pressed nothing: a caller without a keypad, or one who wants a person
     INVALID = "invalid"  # pressed what means nothing
     TOO_MANY_KEYS = "too_many_keys"  # went round and round
+    CALLBACK = "callback"  # is called back
     LET_GO = "let_go"  # keyed that there is nothing more to say, or has said it all in a report
 
 
@@ -157,12 +167,66 @@ class ReportEnd(StrEnum):
     HUNG_UP = "hung_up"  # in the middle of it, or lost with its call
 
 
+class BillEnd(StrEnum):
+    """What became of a caller's wish to hear the bill."""
+
+    TOLD = "told"
+    UNKNOWN = "unknown"  # there is no such customer
+    AGENT = "agent"  # the caller would rather talk with somebody
+    NO_INPUT = "no_input"  # pressed nothing
+    INVALID = "invalid"  # keyed no customer number, so many times
+    UNAVAILABLE = "unavailable"  # it could not be looked up
+    HUNG_UP = "hung_up"  # in the middle of it, or lost with its call
+
+
 class ReportStatus(StrEnum):
     """Where a report of an outage stands."""
 
     OPEN = "open"
     RESTORED = "restored"  # power is back, the field says
     EXPIRED = "expired"  # nobody said so in time: what is reported now is another outage
+
+
+class CallbackEnd(StrEnum):
+    """What became of a caller's wish to be called back."""
+
+    NOTED = "noted"  # there is a new callback
+    REPEATED = "repeated"  # it was noted already
+    WAITS = "waits"  # the caller would rather wait
+    NO_INPUT = "no_input"  # pressed nothing
+    INVALID = "invalid"  # keyed no number that we can call, so many times
+    UNAVAILABLE = "unavailable"  # the journal could not take it
+    HUNG_UP = "hung_up"  # in the middle of it, or lost with its call
+
+
+class CallbackStatus(StrEnum):
+    """Where a callback stands."""
+
+    WAITING = "waiting"
+    CALLING = "calling"  # an attempt is under way
+    REACHED = "reached"  # they talked; or were told that power is back
+    UNREACHED = "unreached"  # after the last attempt
+    EXPIRED = "expired"  # nobody came to it in time
+    CANCELLED = "cancelled"  # by somebody
+
+
+class CallbackResult(StrEnum):
+    """What became of one attempt."""
+
+    TALKED = "talked"
+    CAME = "came"  # the customer called us, and they talked
+    INFORMED = "informed"  # was told that power is back
+    REOPENED = "reopened"  # was told so, and pressed that it is not
+    BUSY = "busy"
+    NO_ANSWER = "no_answer"
+    MACHINE = "machine"  # nobody pressed, or the agent said so
+    HUNG_UP = "hung_up"  # picked up, and left before an agent was there
+    UNREACHABLE = "unreachable"
+    INTERRUPTED = "interrupted"  # this program or Asterisk died meanwhile, or a fault of ours
+    TRUNK_REFUSED = "trunk_refused"  # from here on nothing that the customer did
+    AGENT_GONE = "agent_gone"
+    NO_SEAT = "no_seat"
+    GAVE_WAY = "gave_way"  # the customer called us meanwhile
 
 
 class StatementStatus(StrEnum):

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import time, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
+from pln_ivr.bills.lookup import Source
+from pln_ivr.calls.callbacks import WaitingOffer
 from pln_ivr.calls.callout import Trunk
+from pln_ivr.calls.identifying import Patience
 from pln_ivr.calls.menu import Choice, Kind, Menu, Page
+from pln_ivr.calls.phone_number import PROMPTS as CALLBACK_PROMPTS
 from pln_ivr.calls.prompt_files import Prompts, files_of, is_built, load_texts, with_texts
-from pln_ivr.calls.reporting import Patience
+from pln_ivr.calls.reaching import PROMPTS as CALLING_PROMPTS
 from pln_ivr.config import Settings
 from pln_ivr.config.agents import Outbound
+from pln_ivr.config.bill import Bill
+from pln_ivr.config.callbacks import Callbacks
 from pln_ivr.config.dispatch import Dispatch
 from pln_ivr.config.information import Information
 from pln_ivr.config.menu import Menu as MenuSettings
@@ -24,6 +30,7 @@ from pln_ivr.errors import ConfigError
 from pln_ivr.journal.outages import ReportRules
 from pln_ivr.outages.drafting import DraftRules
 from pln_ivr.outages.reports import ReportSettings
+from pln_ivr.queues.callbacks import CallbackRules, Hours
 from pln_ivr.queues.desk import Habits
 from pln_ivr.queues.lines import Line
 from pln_ivr.recordings.forms import Codec
@@ -126,6 +133,17 @@ def receiver_of(dispatch: Dispatch) -> Receiver:
     )
 
 
+def source_of(bill: Bill) -> Source:
+    """Where bills are looked up."""
+    return Source(
+        bill.url,
+        bill.token.get_secret_value(),
+        bill.seconds,
+        bill.at_once,
+        bill.remembered_seconds,
+    )
+
+
 def reports_of(settings: Settings) -> ReportSettings:
     """What a report of an outage is, and whether the field dispatch is told."""
     outages = settings.outages
@@ -137,8 +155,35 @@ def reports_of(settings: Settings) -> ReportSettings:
             outages.cluster_reports,
             timedelta(minutes=outages.cluster_minutes),
             dispatched=bool(settings.dispatch.url),
+            callback_lasts=timedelta(hours=settings.callbacks.expire_hours),
         ),
     )
+
+
+def callbacks_of(settings: Settings) -> CallbackRules:
+    """Whom we call back when, and what an attempt means."""
+    callbacks = settings.callbacks
+    return CallbackRules(
+        hours=Hours(
+            time.fromisoformat(callbacks.begins),
+            time.fromisoformat(callbacks.ends),
+            ZoneInfo(settings.outages.zone),
+        ),
+        attempts=callbacks.attempts,
+        pause=timedelta(minutes=callbacks.pause_minutes),
+        lasts=timedelta(hours=callbacks.expire_hours),
+        customer_first=callbacks.first == "customer",
+        reserve_share=callbacks.reserve_share,
+        international=callbacks.dialled == "international",
+        machine_disposition=callbacks.machine_disposition,
+        machine_seconds=callbacks.machine_seconds,
+        restored_attempts=callbacks.restored_attempts,
+    )
+
+
+def waiting_offer_of(callbacks: Callbacks) -> WaitingOffer:
+    """When who waits is offered to be called back."""
+    return WaitingOffer(callbacks.offer_after_seconds, callbacks.key)
 
 
 def patience_of(settings: MenuSettings) -> Patience:
@@ -188,13 +233,21 @@ def _information(information: Information, language: str) -> dict[str, str]:
     return {f"info-{name}": f"{text} {weeks.get(name, '')}" for name, text in texts.items() if text}
 
 
-def require_prompts(menu: Menu | None, folder: Path) -> None:
-    """Raises ConfigError with a line for each prompt of the menu that there is no audio of."""
+def require_prompts(menu: Menu | None, folder: Path, calls_out: bool = False) -> None:
+    """Raises ConfigError with a line for each prompt of the menu, and if customers are called back
+    of what is said then, that there is no audio of."""
+    said = {
+        key: f"menu.menus.{page}" if page else "menu"
+        for key, page in (menu.prompts if menu else {}).items()
+    }
+    if calls_out:
+        for prompt in (*CALLBACK_PROMPTS, *CALLING_PROMPTS):
+            said.setdefault((prompt, ""), "callbacks")
     faults = [
-        f"menu{page and '.menus.'}{page}: there is no prompt {prompt!r} in"
+        f"{where}: there is no prompt {prompt!r} in"
         f" {folder / language}; write its text into"
         f" {f'{language}.toml' if language else 'the texts file'} and run pln-ivr prompts build"
-        for (prompt, language), page in (menu.prompts if menu else {}).items()
+        for (prompt, language), where in said.items()
         if not is_built(folder, prompt, language)
     ]
     if faults:

@@ -78,7 +78,9 @@ async def run(settings: Settings) -> None:
         app = App(settings, ari, journal, metrics, workers)
         app.own_resources = of_this_process(settings.recordings.folder)
         app.load_roster()
-        require_prompts(menu_of(settings.menu), settings.prompts.folder)
+        require_prompts(
+            menu_of(settings.menu), settings.prompts.folder, bool(settings.outbound.gateway)
+        )
         await app.restore_agents()
         await app.bulletin.look()
         tokens = stack.enter_context(Tokens(settings.journal.url))
@@ -157,6 +159,9 @@ async def serve_until_stopped(
             services.create_task(app.bulletin.watch(), name="bulletin"),
             services.create_task(app.reports.run(), name="reports"),
             services.create_task(app.sender.run(), name="sender"),
+            services.create_task(app.callbacks.run(), name="callbacks"),
+            services.create_task(app.calling_back.run(), name="calling back"),
+            services.create_task(app.bills.run(), name="bills"),
             services.create_task(keep_fallback_told(app.bulletin, ari), name="fallback"),
             services.create_task(app.feed.watch(api.floor.queues), name="feed"),
         ]

@@ -42,6 +42,11 @@ class Seats:
         """Whether the next caller would get one."""
         return len(self._held) < self._budget
 
+    @property
+    def left(self) -> int:
+        """How many callers would get one; none while more are in use than there are."""
+        return max(0, self._budget - len(self._held))
+
     def take(self, channel_id: str) -> bool:
         """Take a seat, or say that there is none. Asking again for a held one is true."""
         if channel_id in self._held:

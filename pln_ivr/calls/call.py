@@ -9,6 +9,7 @@ import uuid_utils
 
 from pln_ivr.ari.events import ChannelInfo, StasisStart
 from pln_ivr.journal import CallRow
+from pln_ivr.journal.callbacks import CallbackRow
 from pln_ivr.outcomes import (
     GONE_IN,
     Direction,
@@ -82,6 +83,8 @@ class Call:
     fallback: bool = False
     direction: Direction = Direction.INBOUND
     regarding: str | None = None
+    callback: str | None = None
+    """The callback that this visit has asked for; not in the call's row."""
 
     @classmethod
     def to_customer(cls, earlier: Call, node: str, incarnation: str) -> Call:
@@ -97,6 +100,25 @@ class Call:
             queue=earlier.queue,
             direction=Direction.OUTBOUND,
             regarding=earlier.id,
+        )
+
+    @classmethod
+    def calling_back(cls, row: CallbackRow, number: str, who: Identity) -> Call:
+        """A call by which a customer is called back at `number`, with the place of the call in
+        which they asked for it. It has no `queued_at`: it stood in the line only once."""
+        call_id = str(uuid_utils.uuid7())
+        return cls(
+            id=call_id,
+            channel_id=OUT + call_id,
+            caller=number,
+            dialled="",
+            node=who.node,
+            incarnation=who.incarnation,
+            language=row.language,
+            queue=row.queue or None,
+            place_at=row.place_at if row.queue else None,
+            direction=Direction.OUTBOUND,
+            regarding=row.call_id,
         )
 
     @classmethod

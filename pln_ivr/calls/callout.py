@@ -1,4 +1,4 @@
-"""Calling out: ringing a customer from here, for an agent who waits on the line."""
+"""Calling out: ringing a customer from here, for an agent who waits on the line, or before one."""
 
 from __future__ import annotations
 
@@ -12,6 +12,12 @@ from pln_ivr.queues.ringing import ENTER_SECONDS, FINAL_CAUSE_SECONDS, classify
 
 CONTEXT, EXTENSION = "customer-called", "called"
 """Where in the dialplan a customer who picks up goes: to Stasis."""
+
+
+TRUNK_STATUSES = frozenset({500, 502, 503, 504, 513, 580})
+TRUNK_CAUSES = frozenset({34, 38, 41, 42, 44, 47})
+"""The carrier's failures, by SIP status and by Q.850's class of resource and network causes: they
+say nothing of the customer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,14 +37,15 @@ class Trunk:
 
 
 async def dial(
-    ari: Client, trunk: Trunk, customer: Channel, number: str, agent: Channel
+    ari: Client, trunk: Trunk, customer: Channel, number: str, agent: Channel | None
 ) -> Reason | None:
-    """Ring the customer, which the agent hears; None once the customer is there, else why not.
+    """Ring the customer, which an agent hears; None once the customer is there, else why not.
 
     Raises Gone if either ends meanwhile: see `why_gone`. Raises AriUnavailable. Safe to cancel.
     """
     try:
-        await ari.start_ringing(agent.id)
+        if agent:
+            await ari.start_ringing(agent.id)
         await ari.originate(
             customer.id,
             trunk.address(number),
@@ -46,19 +53,20 @@ async def dial(
             extension=EXTENSION,
             variables={},
             caller_id=trunk.number,
-            originator=agent.id,
+            originator=agent.id if agent else "",
             # Asterisk's own limit, past ours: it ends a leg that we could not end.
             seconds=int(trunk.ring_seconds) + 5,
         )
         await _follow(ari, customer)
         await customer.until(lambda: customer.answered, trunk.ring_seconds, "customer to answer")
     except AriRefused:
-        return Reason.CUSTOMER_UNREACHABLE  # no channel could be made
+        return Reason.TRUNK_REFUSED  # no channel could be made
     except AriTimeout:
         return Reason.CUSTOMER_NO_ANSWER
     await customer.until(lambda: customer.in_app, ENTER_SECONDS, "answered customer to enter")
-    with suppress(AriError):  # the bridge ends it, too
-        await ari.stop_ringing(agent.id)
+    if agent:
+        with suppress(AriError):  # the bridge ends it, too
+            await ari.stop_ringing(agent.id)
     return None
 
 
@@ -74,7 +82,10 @@ async def _follow(ari: Client, customer: Channel) -> None:
 async def why_gone(customer: Channel) -> Reason:
     """Why a customer whose leg has ended was not there."""
     await customer.until_destroyed(FINAL_CAUSE_SECONDS)
-    match classify(customer.hangup or Hangup(by_far_end=True)):
+    hangup = customer.hangup or Hangup(by_far_end=True)
+    if hangup.tech_cause in TRUNK_STATUSES or hangup.cause in TRUNK_CAUSES:
+        return Reason.TRUNK_REFUSED
+    match classify(hangup):
         case OfferResult.BUSY:
             return Reason.CUSTOMER_BUSY
         case OfferResult.DECLINED:

@@ -20,13 +20,14 @@ ASK, NOT_TWELVE, UNKNOWN = "report-ask", "report-not-twelve", "report-unknown"
 KNOWN, READ_BACK, CORRECT = "report-known", "report-read-back", "report-correct"
 REGISTERED, TODAY, YESTERDAY = "report-registered", "report-today", "report-yesterday"
 EARLIER, NEIGHBOURS, OFFER_AGENT = "report-earlier", "report-neighbours", "report-offer-agent"
+CALL_ME, WILL_CALL, NO_CALL = "report-call-me", "report-will-call", "report-no-call"
 DIGITS = {digit: f"digit-{digit}" for digit in "0123456789"}
 OVER = {100: "report-over-100", 50: "report-over-50", 20: "report-over-20", 9: "report-over-9"}
 """Said of more neighbours than this."""
 
 PROMPTS = (
     *(ASK, NOT_TWELVE, UNKNOWN, KNOWN, READ_BACK, CORRECT, REGISTERED, TODAY, YESTERDAY),
-    *(EARLIER, NEIGHBOURS, OFFER_AGENT),
+    *(EARLIER, NEIGHBOURS, OFFER_AGENT, CALL_ME, WILL_CALL, NO_CALL),
     *DIGITS.values(),
     *OVER.values(),
 )
@@ -80,12 +81,16 @@ def spelt(digits: str) -> tuple[str, ...]:
     return tuple(DIGITS[digit] for digit in digits)
 
 
-def told_when(reported_at: datetime, now: datetime) -> tuple[str, ...]:
-    """The prompts that say when a report was made; both times in the zone that is spoken."""
-    days = (now.date() - reported_at.date()).days
+def told_when(
+    at: datetime, now: datetime, words: tuple[str, str, str] = (TODAY, YESTERDAY, EARLIER)
+) -> tuple[str, ...]:
+    """The prompts that say when something was noted; both times in the zone that is spoken. `words`
+    are for today, yesterday and earlier."""
+    today, yesterday, earlier = words
+    days = (now.date() - at.date()).days
     if days not in (0, 1):
-        return (EARLIER,)
-    return (YESTERDAY if days else TODAY, *spelt(f"{reported_at:%H%M}"))
+        return (earlier,)
+    return (yesterday if days else today, *spelt(f"{at:%H%M}"))
 
 
 def told_neighbours(others: int) -> tuple[str, ...]:

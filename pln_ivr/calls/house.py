@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from pln_ivr.ari import Client
+from pln_ivr.ari import Channel, Client
 from pln_ivr.calls.admission import Seats
 from pln_ivr.calls.announcing import Announcing
 from pln_ivr.calls.call import Call
+from pln_ivr.calls.callbacks import Callbacks
 from pln_ivr.calls.callout import Trunk
 from pln_ivr.calls.conversation import Means
 from pln_ivr.calls.partner import Partners
@@ -16,6 +17,8 @@ from pln_ivr.calls.prompts import Prompts
 from pln_ivr.calls.room import WaitingRoom
 from pln_ivr.calls.walk import MenuWalk
 from pln_ivr.journal import RecordingPauseRow
+from pln_ivr.outcomes import Outcome, Reason
+from pln_ivr.queues.callback_store import CallbackStore
 from pln_ivr.queues.desk import Desk
 from pln_ivr.queues.lines import Returning
 from pln_ivr.queues.offer import Offer
@@ -51,6 +54,9 @@ class House:
     announcing: Announcing
     menu: MenuWalk | None
     """None: callers join their line at once."""
+    callbacks: Callbacks | None
+    """None: nobody can be called back."""
+    callback_store: CallbackStore
     returning: Returning
     means: Means
     seats: Seats
@@ -74,3 +80,19 @@ class Errand:
     """An agent, bound by this offer, who is to call the customer."""
 
     offer: Offer
+    greeting: tuple[str, ...] = ()
+    """Said to the customer before the notice."""
+    hindered: Callable[[], Reason | None] = lambda: None
+    """Why the customer is not to be dialled after all, asked when the agent is there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Approach:
+    """A customer whom we call before an agent is there. `meet` dials them, and says how that ended;
+    None if they are to have an agent. It raises Gone and AriError."""
+
+    meet: Callable[[Call, Channel], Awaitable[Outcome | None]]
+
+
+Start = Talk | Errand | Approach
+"""What a call that does not begin with a caller's arrival begins with."""

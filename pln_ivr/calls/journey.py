@@ -16,10 +16,12 @@ import structlog
 
 from pln_ivr.ari import Channel, Hangup
 from pln_ivr.calls.call import Call
-from pln_ivr.calls.callout import dial, why_gone
+from pln_ivr.calls.callout import why_gone
 from pln_ivr.calls.conversation import Conversation, HandOver, Transfer
-from pln_ivr.calls.house import Errand, House, Rules, Talk
+from pln_ivr.calls.house import Approach, Errand, House, Rules, Start, Talk
 from pln_ivr.calls.partner import Partner
+from pln_ivr.calls.phone_number import national
+from pln_ivr.calls.reaching import notify, reach
 from pln_ivr.calls.room import Comfort
 from pln_ivr.errors import AriError, AriRefused, AriTimeout, Gone
 from pln_ivr.outcomes import OfferResult, Outcome, Reason, Result, Stage, TalkEnd
@@ -38,6 +40,9 @@ BRIDGE = "mixing,dtmf_events"
 JOIN_SECONDS = 3.0
 """How long two legs may take to enter their bridge."""
 
+CALLED_BACK = Outcome(Result.RELEASED, Reason.CALLBACK)
+"""How a visit ends in which a callback was noted."""
+
 ONLY_SECONDS = 20.0
 """How long a caller who was sent to one agent waits for that one; then anybody will do."""
 
@@ -53,7 +58,7 @@ class Journey:
         caller.language = call.language
         self._ended: Outcome | None = None
 
-    async def visit(self, start: Talk | Errand | None = None) -> Outcome:
+    async def visit(self, start: Start | None = None) -> Outcome:
         """From the stage where the call stands, usually admission, to the conversation's end.
 
         `start` is the conversation that an adopted call is in, or what an outbound call begins
@@ -64,8 +69,10 @@ class Journey:
             async with self._caller.present():
                 if isinstance(start, Talk):
                     return await self._talk_on(start)
-                if start:
-                    return await self._call_out(start.offer)
+                if isinstance(start, Errand):
+                    return await self._call_out(start)
+                if isinstance(start, Approach):
+                    return await start.meet(self._call, self._caller) or await self._find_agent()
                 if self._call.stage in (Stage.ADMISSION, Stage.NOTICE):
                     await self._greet()
                 if self._call.stage in (Stage.NOTICE, Stage.STATEMENT):
@@ -78,6 +85,8 @@ class Journey:
         except Gone:
             if self._ended:  # the caller followed while we cleared up after the agent's hang-up
                 return self._ended
+            if self._call.callback:  # noted, whether or not the caller heard all of our thanks
+                return CALLED_BACK
             if self._call.stage is Stage.DIALLING:
                 return Outcome(Result.UNREACHED, await why_gone(self._caller))
             raise
@@ -127,6 +136,8 @@ class Journey:
         call.menu_at = call.menu_at or datetime.now(UTC)
         self._enter(Stage.MENU)
         left = await menu.lead(call, self._caller)
+        if call.callback:
+            return CALLED_BACK
         if left.queue is None:
             return Outcome(Result.RELEASED, Reason.INFORMED)
         call.queue = left.queue or None
@@ -156,12 +167,19 @@ class Journey:
                 return await self._release(ended)
 
     def _take_place(self, line: Line) -> None:
-        """Join the line; who was cut off a moment ago has the old place."""
+        """Join the line; who was cut off a moment ago, or is to be called back, has the old
+        place. A customer whom we called has one already."""
         call, now = self._call, datetime.now(UTC)
-        if call.queued_at is None:
+        if call.queued_at is None and call.place_at is None:
             call.queued_at, call.first_queue = now, line.name
-            call.place_at = self._house.returning.place(call.caller, line.name, now)
+            place = self._house.returning.place(call.caller, line.name, now)
+            call.place_at = place or self._called_back_at(line)
         call.place_at = call.place_at or call.queued_at
+
+    def _called_back_at(self, line: Line) -> datetime | None:
+        """The place in this line of a caller who waits for us to call."""
+        row = self._house.callback_store.of_caller(national(self._call.caller) or "", line.name)
+        return row.place_at if row else None
 
     async def _wait_in(self, goal: Transfer) -> Outcome | Transfer | Reason:
         """How it ended, where to go on, or the reason why this line cannot serve the caller."""
@@ -180,10 +198,15 @@ class Journey:
                 line,
                 lambda: house.desk.standing(call.id),
                 house.announcing.news(call, self._caller),
+                house.callbacks,
             ) as comfort,
         ):
             while True:
-                offer = await self._next_offer(place, deadline)
+                offer = await self._next_offer(place, deadline, comfort)
+                if offer is None and comfort.wished:
+                    if await self._call_back(line, comfort):
+                        return CALLED_BACK
+                    continue
                 if offer is None:
                     return Reason.WAITED_TOO_LONG
                 ended = await self._take(offer, comfort)
@@ -193,12 +216,27 @@ class Journey:
                     return Reason.WAITED_TOO_LONG
                 self._enter(Stage.WAITING)
 
-    async def _next_offer(self, place: Place, deadline: float | None) -> Offer | None:
+    async def _next_offer(
+        self, place: Place, deadline: float | None, comfort: Comfort
+    ) -> Offer | None:
+        """None at the deadline, and when the caller would rather be called back."""
         try:
-            async with asyncio.timeout_at(deadline):
+            async with asyncio.timeout_at(deadline) as limit:
+                comfort.when_wished(lambda: _expire(limit))
                 return await self._house.desk.next_offer(place)
         except TimeoutError:
-            return None
+            return self._house.desk.offered(place)
+        finally:
+            comfort.when_wished(None)
+
+    async def _call_back(self, line: Line, comfort: Comfort) -> bool:
+        """Whether the caller, who keyed so, is called back; else they wait on."""
+        await comfort.stop()
+        callbacks = self._house.callbacks
+        if callbacks and await callbacks.offer(self._call, self._caller, line.name):
+            return True
+        comfort.start()
+        return False
 
     async def _release(self, reason: Reason) -> Outcome:
         """Nobody can serve this caller: say so and let go."""
@@ -239,9 +277,9 @@ class Journey:
             left = await self._talk_with_heirs(ended, bridge, exits)
         return left if isinstance(left, Outcome) else await self._find_agent(left)
 
-    async def _call_out(self, offer: Offer) -> Outcome:
+    async def _call_out(self, errand: Errand) -> Outcome:
         """Ring the agent, then the customer, who hears the notice before they talk."""
-        call, house = self._call, self._house
+        call, house, offer = self._call, self._house, errand.offer
         call.agent, call.offered_at = offer.agent, offer.offered_at
         self._enter(Stage.RINGING)
         async with AsyncExitStack() as exits:
@@ -251,9 +289,14 @@ class Journey:
                 partner.result = OfferResult.NOT_REACHED
                 try:
                     async with partner.leg.present():
-                        failed = await self._reach_customer(partner.leg)
+                        failed = await reach(
+                            house, call, self._caller, partner.leg, errand.hindered
+                        )
                         if failed:
                             return failed
+                        for words in errand.greeting:
+                            await house.prompts.play(self._caller, words)
+                        await notify(house, call, self._caller)
                         bridge = await exits.enter_async_context(self._bridge())
                         await self._put_together(partner.leg, bridge)
                 except Gone:
@@ -264,22 +307,6 @@ class Journey:
                 ended = await self._talk(partner, bridge, exits)
             left = await self._talk_with_heirs(ended, bridge, exits)
         return left if isinstance(left, Outcome) else await self._find_agent(left)
-
-    async def _reach_customer(self, agent: Channel) -> Outcome | None:
-        """Dial the customer and play the notice; an outcome if nobody was reached."""
-        call, house, customer = self._call, self._house, self._caller
-        if not house.seats.take(customer.id):
-            return Outcome(Result.REJECTED, Reason.FULL)
-        self._enter(Stage.DIALLING)
-        reason = await dial(house.ari, house.trunk, customer, call.caller, agent)
-        if reason:
-            return Outcome(Result.UNREACHED, reason)
-        call.answered_at = datetime.now(UTC)
-        self._enter(Stage.NOTICE)
-        if await house.prompts.play(customer, "notice"):
-            call.notice_heard_at = datetime.now(UTC)
-            call.notice_version = house.prompts.version("notice")
-        return None
 
     async def _talk_with_heirs(
         self, ended: Outcome | Transfer | HandOver, bridge: str, exits: AsyncExitStack
@@ -357,6 +384,11 @@ class Journey:
     def _enter(self, stage: Stage) -> None:
         self._call.stage = stage
         self._house.tell(self._call)
+
+
+def _expire(limit: asyncio.Timeout) -> None:
+    if not limit.expired():
+        limit.reschedule(0.0)
 
 
 def _ends_of(hangup: Hangup) -> tuple[Outcome, TalkEnd]:

@@ -12,8 +12,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
+from pln_ivr.calls.bill_words import PROMPTS as BILL_PROMPTS
 from pln_ivr.calls.customer_number import PROMPTS as REPORT_PROMPTS
-from pln_ivr.outcomes import MenuEnd, ReportEnd
+from pln_ivr.calls.phone_number import PROMPTS as CALLBACK_PROMPTS
+from pln_ivr.outcomes import BillEnd, MenuEnd, ReportEnd
 
 NO_INPUT, INVALID, TO_AGENT, GOODBYE = "menu-no-input", "menu-invalid", "menu-agent", "goodbye"
 PROMPTS = (NO_INPUT, INVALID, TO_AGENT, GOODBYE)
@@ -31,6 +33,8 @@ class Kind(StrEnum):
     REPEAT = "repeat"  # hear the menu again
     HANG_UP = "hang_up"  # be let go
     REPORT = "report"  # report an outage
+    CALLBACK = "callback"  # be called back
+    BILL = "bill"  # hear the bill
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,8 +85,11 @@ class Menu:
             )
         }
         kinds = {choice.kind for page in self.pages.values() for choice in page.keys.values()}
-        reporting = REPORT_PROMPTS if Kind.REPORT in kinds else ()
-        return said | {(prompt, ""): "" for prompt in (*PROMPTS, *reporting)}
+        reporting = REPORT_PROMPTS if kinds & {Kind.REPORT, Kind.BILL} else ()
+        billing = BILL_PROMPTS if Kind.BILL in kinds else ()
+        calling = CALLBACK_PROMPTS if Kind.CALLBACK in kinds else ()
+        more = (*PROMPTS, *reporting, *billing, *calling)
+        return said | {(prompt, ""): "" for prompt in more}
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +111,11 @@ class Listen:
     at: Position
     words: tuple[str, ...]
 
+    @property
+    def path(self) -> tuple[str, ...]:
+        """The words of what has been chosen."""
+        return self.at.path
+
 
 @dataclass(frozen=True, slots=True)
 class Leave:
@@ -122,8 +134,39 @@ class Report:
 
     at: Position
 
+    @property
+    def path(self) -> tuple[str, ...]:
+        """The words of what has been chosen."""
+        return self.at.path
 
-Step = Listen | Leave | Report
+
+@dataclass(frozen=True, slots=True)
+class CallBack:
+    """Have the caller be called back; `asked_back` tells what comes after it. `queue` as in
+    Page."""
+
+    at: Position
+    queue: str
+
+    @property
+    def path(self) -> tuple[str, ...]:
+        """The words of what has been chosen."""
+        return self.at.path
+
+
+@dataclass(frozen=True, slots=True)
+class LookUp:
+    """Have the caller hear the bill; `looked_up` tells what comes after it."""
+
+    at: Position
+
+    @property
+    def path(self) -> tuple[str, ...]:
+        """The words of what has been chosen."""
+        return self.at.path
+
+
+Step = Listen | Leave | Report | LookUp | CallBack
 
 
 def begin(menu: Menu) -> Listen:
@@ -166,6 +209,23 @@ def reported(menu: Menu, at: Position, end: ReportEnd, to_agent: bool) -> Leave:
     return Leave(path, MenuEnd.LET_GO, words=(GOODBYE,))
 
 
+def asked_back(menu: Menu, at: Position, noted: bool) -> Leave:
+    """What comes after the wish to be called back; not `noted`: the caller waits on."""
+    if noted:
+        return Leave(at.path, MenuEnd.CALLBACK, words=(GOODBYE,))
+    return Leave(at.path, MenuEnd.AGENT, menu.pages[at.page].queue, (TO_AGENT,))
+
+
+def looked_up(menu: Menu, at: Position, end: BillEnd, words: tuple[str, ...]) -> Listen | Leave:
+    """What comes after a bill that was looked up with this end, of which this is to be said."""
+    page = menu.pages[at.page]
+    at = replace(at, path=(*at.path, end))
+    if end in (BillEnd.TOLD, BillEnd.UNKNOWN):
+        return Listen(at, (*words, page.prompt))
+    why = {BillEnd.NO_INPUT: MenuEnd.NO_INPUT, BillEnd.INVALID: MenuEnd.INVALID}
+    return Leave(at.path, why.get(end, MenuEnd.AGENT), page.queue, (*words, TO_AGENT))
+
+
 def _chosen(menu: Menu, page: Page, at: Position, choice: Choice) -> Step:
     match choice.kind:
         case Kind.QUEUE:
@@ -181,6 +241,10 @@ def _chosen(menu: Menu, page: Page, at: Position, choice: Choice) -> Step:
             return Listen(at, (choice.target, page.prompt))
         case Kind.REPORT:
             return Report(at)
+        case Kind.CALLBACK:
+            return CallBack(at, page.queue)
+        case Kind.BILL:
+            return LookUp(at)
         case Kind.REPEAT:
             return Listen(at, (page.prompt,))
 

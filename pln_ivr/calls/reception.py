@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter, deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
@@ -19,12 +19,11 @@ from pln_ivr.calls.call import Call, Identity
 from pln_ivr.calls.codes import AgentCodes
 from pln_ivr.calls.completion import outcome_of_unseen
 from pln_ivr.calls.ending import NORMAL_CLEARING, Dismissed, Ending
-from pln_ivr.calls.house import Errand, House, Rules, Talk
+from pln_ivr.calls.house import Approach, Errand, House, Rules, Start, Talk
 from pln_ivr.calls.journey import Journey
 from pln_ivr.calls.sight import CALL, CODE, RETURN
 from pln_ivr.errors import AriError, AriRefused, Gone, OrderRefused, RefusalKind
 from pln_ivr.outcomes import Outcome, Reason, Result, Stage
-from pln_ivr.queues.offer import Offer
 from pln_ivr.recordings.names import name_of
 
 log = structlog.get_logger("pln_ivr.reception")
@@ -177,20 +176,29 @@ class Reception:
         caller.feed(event)
         self._begin(call, caller)
 
-    def call_out(self, call: Call, offer: Offer) -> None:
-        """Have the agent of this offer call a customer. Raises OrderRefused; the offer is then
-        still the caller's to settle."""
-        if not self._background.running or self.draining or not self._open:
+    @property
+    def calls_out(self) -> bool:
+        """Whether a call can be placed at this moment, if there is a seat."""
+        return self._background.running and self._open and not self.draining
+
+    def callers(self) -> Iterator[str]:
+        """The numbers of all who are in the house, or are being called."""
+        return (call.caller for call in self._calls.values())
+
+    def call_out(self, call: Call, start: Errand | Approach) -> None:
+        """Have a customer called. Raises OrderRefused; an agent's offer is then still the caller's
+        to settle."""
+        if not self.calls_out:
             raise OrderRefused(RefusalKind.CONFLICT, "no call can be placed at this moment")
         if not self._seats.free:
             raise OrderRefused(RefusalKind.CONFLICT, "every seat is taken")
-        self._run(call, self._house.ari.channel(call.channel_id), Errand(offer))
+        self._run(call, self._house.ari.channel(call.channel_id), start)
 
     def _begin(self, call: Call, caller: Channel, talk: Talk | None = None) -> None:
         self._run(call, caller, talk)
         self._background.start(self._follow_to_the_end(caller))
 
-    def _run(self, call: Call, caller: Channel, start: Talk | Errand | None) -> None:
+    def _run(self, call: Call, caller: Channel, start: Start | None) -> None:
         self._calls[call.id] = call
         visit = self._background.start(self._visit(call, caller, start), name=f"call {call.id}")
         self._visits.add(visit)
@@ -307,7 +315,7 @@ class Reception:
 
     # -- one call --------------------------------------------------------------------
 
-    async def _visit(self, call: Call, caller: Channel, start: Talk | Errand | None) -> None:
+    async def _visit(self, call: Call, caller: Channel, start: Start | None) -> None:
         structlog.contextvars.bind_contextvars(call_id=call.id)
         while not await self._journey(call, caller, start):
             # Nobody told us of the end, or Asterisk serves the caller now. Either way its list
@@ -323,7 +331,7 @@ class Reception:
                 return
             call.stage = Stage.WAITING
 
-    async def _journey(self, call: Call, caller: Channel, start: Talk | Errand | None) -> bool:
+    async def _journey(self, call: Call, caller: Channel, start: Start | None) -> bool:
         """The call's way to its end; false if somebody else has to tell how it ended."""
         outcome: Outcome | None = Outcome(Result.FAILED, Reason.SHUTDOWN)
         try:

@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
-from typing import Any
 
 import structlog
 
 from pln_ivr.ari import Channel, Client
+from pln_ivr.background import see_through
 from pln_ivr.calls.announcing import News
+from pln_ivr.calls.callbacks import Callbacks
 from pln_ivr.calls.prompts import Prompts
 from pln_ivr.errors import AriError, Gone
 from pln_ivr.queues.lines import Line, Promise, Standing
@@ -59,14 +60,20 @@ class WaitingRoom:
 
     @asynccontextmanager
     async def comfort(
-        self, caller: Channel, line: Line, standing: Callable[[], Standing | None], news: News
+        self,
+        caller: Channel,
+        line: Line,
+        standing: Callable[[], Standing | None],
+        news: News,
+        callbacks: Callbacks | None = None,
     ) -> AsyncIterator[Comfort]:
-        """Tell the caller to wait, then music, and now and then where in the line they are, and
-        at once what there is news of, in the background of the body.
+        """Tell the caller to wait, then music, and now and then where in the line they are and
+        that they may be called back, and at once what there is news of, in the background of the
+        body.
 
         Who is in the room already, from before a restart, was told to wait.
         """
-        comfort = Comfort(self, self._prompts, caller, line, standing, news)
+        comfort = Comfort(self, self._prompts, caller, line, standing, news, callbacks)
         if self.holds(caller, line.name):
             self._members.add(caller)
         comfort.start()
@@ -78,7 +85,7 @@ class WaitingRoom:
 
     async def enter(self, caller: Channel, queue: str) -> None:
         """Let the caller hear the queue's music. Raises AriError. Seen through if cancelled."""
-        await _see_through(self._enter(caller, queue))
+        await see_through(self._enter(caller, queue))
 
     async def _enter(self, caller: Channel, queue: str) -> None:
         try:
@@ -129,8 +136,10 @@ class Comfort:
         line: Line,
         standing: Callable[[], Standing | None],
         news: News,
+        callbacks: Callbacks | None = None,
     ) -> None:
         self._room = room
+        self._callbacks = callbacks
         self._news = news
         self._prompts = prompts
         self._caller = caller
@@ -140,18 +149,44 @@ class Comfort:
         self._promise = Promise()
         self._announce_at = time.monotonic() + line.announce_seconds
         self._task: asyncio.Task[None] | None = None
+        self._listener: asyncio.Task[None] | None = None
+        self._then: Callable[[], None] | None = None
+        self.wished = False
+        """The caller has keyed to be called back, since the beginning or `start`."""
 
     def start(self) -> None:
         """Begin, or begin again: who was told to wait before hears music at once."""
+        self.wished = False
         self._task = asyncio.create_task(self._run(), name=f"comfort {self._caller.id}")
 
     async def stop(self) -> None:
         """End it: afterwards no request of it is under way and no prompt plays."""
+        if self._listener:
+            self._listener.cancel()
+            self._listener = None
         if self._task:
             if not self._task.cancelling():  # a second one would break off what it sees through
                 self._task.cancel()
             await asyncio.wait({self._task})
             self._task = None
+
+    def when_wished(self, then: Callable[[], None] | None) -> None:
+        """Have it called when the caller keys to be called back, or at once who has; None: not any
+        more."""
+        self._then = then
+        if then and self.wished:
+            then()
+
+    async def _listen(self, key: str) -> None:
+        """Keys that mean nothing here are forgotten."""
+        try:
+            while await self._caller.next_key() != key:
+                pass
+        except Gone:
+            return
+        self.wished = True
+        if self._then:
+            self._then()
 
     async def _run(self) -> None:
         renew_at = 0.0
@@ -190,20 +225,13 @@ class Comfort:
         if standing:
             for prompt in self._promise.next_words(standing, time.monotonic()):
                 await self._prompts.play(self._caller, prompt)
+            await self._offer_callback(standing)
         self._announce_at = time.monotonic() + self._line.announce_seconds
 
-
-async def _see_through(work: Coroutine[Any, Any, None]) -> None:
-    """Run to its end even if cancelled meanwhile; the cancellation is delivered after it.
-
-    For requests whose order at Asterisk matters: a cancelled request may still arrive,
-    and then after the one that was sent next.
-    """
-    task = asyncio.ensure_future(work)
-    try:
-        await asyncio.shield(task)
-    except asyncio.CancelledError:
-        await asyncio.wait({task})
-        if not task.cancelled():
-            task.exception()  # nobody else will ask for it, and asyncio would complain
-        raise
+    async def _offer_callback(self, standing: Standing) -> None:
+        words = self._callbacks.words_for(standing) if self._callbacks else ()
+        if self._callbacks and words and not self._listener:
+            self._caller.party.forget_keys()  # what was pressed before meant something else
+            self._listener = asyncio.create_task(self._listen(self._callbacks.key))
+        for prompt in words:
+            await self._prompts.play(self._caller, prompt)

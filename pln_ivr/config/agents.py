@@ -14,6 +14,7 @@ class Agents(Section):
     """People at phones, and how long their phones may ring."""
 
     roster: Path = Path("roster.toml")
+    """Who may be an agent; SIGHUP has it read again."""
     ring_deadline_seconds: Annotated[float, Field(gt=0, le=120)] = 11.0
     """The offer is withdrawn this long after the phone began to ring: the end of the third
     ring at Indonesia's cadence of 1 s on, 4 s off (rings start at 0, 5 and 10 s)."""
@@ -33,7 +34,12 @@ class Agents(Section):
     )
     """Reasons of a pause by the digit keyed after *12."""
     dispositions: dict[Digit, Name] = Field(
-        default={"1": "selesai", "2": "tindak-lanjut", "3": "salah-sambung"}
+        default={
+            "1": "selesai",
+            "2": "tindak-lanjut",
+            "3": "salah-sambung",
+            "4": "mesin-penjawab",
+        }
     )
     """What a conversation came to, by the digit keyed after *13."""
     flag_rings_supervisors: bool = False

@@ -21,9 +21,10 @@ class MenuKey(Section):
     """The caller hears this menu."""
     say: Name | Literal[""] = ""
     """The caller hears this prompt, and then the menu again."""
-    do: Literal["", "agent", "repeat", "hang_up", "report"] = ""
+    do: Literal["", "agent", "repeat", "hang_up", "report", "bill", "callback"] = ""
     """agent: the caller joins the menu's own line. repeat: hears the menu again. hang_up: is
-    said goodbye to. report: reports an outage."""
+    said goodbye to. report: reports an outage. bill: hears the bill, see the section on it.
+    callback: is called back, with a place in the menu's own line."""
 
     @model_validator(mode="after")
     def _one_thing(self) -> MenuKey:
@@ -99,8 +100,11 @@ class Menu(Section):
     menus: dict[Name, MenuPage] = Field(default_factory=_default_menus)
 
 
-def menu_faults(menu: Menu, queues: Collection[str], languages: Collection[str]) -> list[str]:
-    """What is wrong with the tree, a line for each; nothing if there is no menu."""
+def menu_faults(
+    menu: Menu, queues: Collection[str], languages: Collection[str], bills: bool = False
+) -> list[str]:
+    """What is wrong with the tree, a line for each; nothing if there is no menu. `bills`: they
+    can be looked up."""
     if not menu.entry:
         return []
     if menu.entry not in menu.menus:
@@ -110,6 +114,7 @@ def menu_faults(menu: Menu, queues: Collection[str], languages: Collection[str])
     if "menus" not in menu.model_fields_set:
         return list(_misfit_of_default(menu, queues, languages))
     faults = list(_unknown_names(menu, queues, languages))
+    faults += [] if bills else _without_bills(menu)
     return faults or [*_unreachable(menu), *_without_agent(menu)]
 
 
@@ -147,6 +152,13 @@ def _unknown_names(
                     f"{where}.keys.{k}: there is no menu {key.menu!r}; menu.menus has:"
                     f" {_listed(menu.menus)}"
                 )
+
+
+def _without_bills(menu: Menu) -> Iterator[str]:
+    for name, page in menu.menus.items():
+        for k, key in page.keys.items():
+            if key.do == "bill":
+                yield f"menu.menus.{name}.keys.{k}: bill needs bill.url, where bills are looked up"
 
 
 def _unreachable(menu: Menu) -> Iterator[str]:

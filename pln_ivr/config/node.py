@@ -21,9 +21,13 @@ class Ari(Section):
     """How Asterisk is reached. ARI belongs on loopback: its password is its only guard."""
 
     url: Annotated[str, Field(pattern=r"^https?://[^/]+$")] = "http://127.0.0.1:8088"
+    """Asterisk's HTTP server (http.conf)."""
     user: str = "pln_ivr"
+    """As in ari.conf."""
     password: SecretStr = SecretStr("")
+    """As in ari.conf; belongs in the environment."""
     app: Name | Literal["pln_ivr"] = "pln_ivr"
+    """The application's name in the dialplan: Stasis(pln_ivr,…)."""
     request_seconds: Seconds = 5.0
     """Deadline of one request."""
     watchdog_seconds: Seconds = 5.0
@@ -89,6 +93,7 @@ class Console(Section):
     """Our own HTTP server: /metrics, /healthz, /readyz."""
 
     bind: str = "127.0.0.1"
+    """The address that it listens at."""
     port: Annotated[int, Field(ge=0, le=65535)] = 8080
 
 
@@ -96,6 +101,7 @@ class Drain(Section):
     """What SIGTERM does: no new calls, and conversations may finish until the deadline."""
 
     deadline_seconds: Annotated[float, Field(ge=0)] = 300.0
+    """How long calls may go on; then they are told and cut off."""
     new_calls: Literal["reject", "fallback"] = "reject"
     """reject: new calls get 503, so that a proxy or the trunk tries the next node. fallback:
     Asterisk serves them itself meanwhile."""

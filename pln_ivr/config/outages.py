@@ -34,6 +34,7 @@ class Outages(Section):
     cluster_reports: Annotated[int, Field(ge=2)] = 10
     """So many reports from one area within `cluster_minutes` are a cluster: there is an alarm."""
     cluster_minutes: Annotated[float, Field(gt=0, le=1440)] = 30.0
+    """See `cluster_reports`."""
 
     @model_validator(mode="after")
     def _known_areas(self) -> Outages:

@@ -52,6 +52,7 @@ class Queues(Section):
     """The lines, and the one that a caller joins."""
 
     entry: Name = "gangguan"
+    """The line of callers who chose none."""
     dialled: dict[Annotated[str, Field(pattern=r"^\+?[0-9]{1,20}$")], Name] = Field(default={})
     """Another queue than `entry` for callers who dialled this number (see PLN_DIDS)."""
     names: dict[Name, Queue] = Field(default_factory=_default_queues)

@@ -14,4 +14,4 @@ Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,31}$")]
 class Section(BaseModel):
     """Base of every section: immutable, and an unknown key is an error, not a typo kept."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)

@@ -22,6 +22,8 @@ from pydantic_settings import (
 )
 
 from pln_ivr.config.agents import Agents, Outbound
+from pln_ivr.config.bill import Bill
+from pln_ivr.config.callbacks import Callbacks, callback_faults
 from pln_ivr.config.dispatch import Dispatch
 from pln_ivr.config.information import Information, information_faults
 from pln_ivr.config.menu import Menu, menu_faults
@@ -53,7 +55,9 @@ class Settings(BaseSettings):
     menu: Menu = Menu()
     information: Information = Information()
     outages: Outages = Outages()
+    bill: Bill = Bill()
     dispatch: Dispatch = Dispatch()
+    callbacks: Callbacks = Callbacks()
     agents: Agents = Agents()
     outbound: Outbound = Outbound()
     recordings: Recordings = Recordings()
@@ -93,8 +97,11 @@ def load(path: Path | None) -> Settings:
         ) from None
     languages = settings.prompts.languages
     faults = queue_faults(settings.queues)
-    faults += menu_faults(settings.menu, settings.queues.names, languages)
+    faults += menu_faults(
+        settings.menu, settings.queues.names, languages, bills=bool(settings.bill.url)
+    )
     faults += information_faults(settings.information, languages)
+    faults += callback_faults(settings.callbacks, settings.outbound, settings.agents, settings.menu)
     if faults:
         raise ConfigError("\n".join(f"{path or 'settings'}: {fault}" for fault in faults))
     return settings

@@ -7,7 +7,7 @@ else writes at the same time.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -17,6 +17,7 @@ from sqlalchemy.engine import Connection
 
 from pln_ivr.journal import tables
 from pln_ivr.journal.access import Access
+from pln_ivr.journal.callbacks import callback_of
 from pln_ivr.journal.dispatches import enqueue
 from pln_ivr.outcomes import ReportStatus
 
@@ -31,6 +32,7 @@ class NewReport:
     call_id: str
     node: str
     reported_at: datetime
+    language: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +44,8 @@ class ReportRules:
     cluster_within: timedelta
     dispatched: bool = False
     """Whether new reports and clusters go to the field dispatch."""
+    callback_lasts: timedelta = timedelta(hours=24)
+    """How long after a restoration those who asked for it may be called."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +56,7 @@ class Registered:
     reported_at: datetime
     neighbours: int
     cluster: int | None = None
+    report_id: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,11 +77,8 @@ class ReportBook(Access):
 
     def register(self, report: NewReport) -> Registered:
         """A new report, or the one that the customer has."""
-        with self._one_line("write"):
-            try:
-                return self._register(report)
-            except sa.exc.IntegrityError:  # another node was faster; its row is there now
-                return self._register(report)
+        with self.changing() as connection:
+            return self._register(connection, report)
 
     def known(self, caller: str) -> str | None:
         """The customer number that this telephone reported last."""
@@ -91,7 +93,8 @@ class ReportBook(Access):
         that have none left."""
         reports, clusters = tables.outage_reports, tables.outage_clusters
         open_reports = reports.c.status == ReportStatus.OPEN
-        old = reports.c.reported_at < now - self._rules.lasts
+        since = sa.func.coalesce(reports.c.reopened_at, reports.c.reported_at)
+        old = since < now - self._rules.lasts
         with self.changing() as connection:
             connection.execute(
                 sa.update(reports)
@@ -110,38 +113,79 @@ class ReportBook(Access):
         self, areas: Collection[str], report_ids: Collection[str], by: str, now: datetime
     ) -> int:
         """Power is back for these areas and for these reports; how many reports that were open
-        it ends. `standing` ends the clusters that have none left."""
+        it ends. Who asked for it is to be called. `standing` ends the clusters that have none
+        left."""
         table = tables.outage_reports
         meant = table.c.area.in_(areas) | table.c.report_id.in_(report_ids)
         is_open = table.c.status == ReportStatus.OPEN
         over = {"status": ReportStatus.RESTORED, "ended_at": now, "ended_by": by}
+        expires_at = now + self._rules.callback_lasts
         with self.changing() as connection:
+            wished = sa.select(table).where(meant, is_open, table.c.wants_call)
+            rows = connection.execute(wished.with_for_update()).mappings().all()
             done = connection.execute(sa.update(table).where(meant, is_open).values(over))
+            calls = [callback_of(dict(row), now, expires_at) for row in rows]
+            if calls:
+                connection.execute(sa.insert(tables.callbacks), calls)
         return done.rowcount
 
-    def _register(self, report: NewReport) -> Registered:
+    def wish(self, report_id: str) -> None:
+        """Who made this report is to be called when power is back."""
+        table = tables.outage_reports
+        wished = sa.update(table).where(table.c.report_id == report_id).values(wants_call=True)
+        with self.changing() as connection:
+            connection.execute(wished)
+
+    def reopen(self, report_id: str, now: datetime) -> bool:
+        """Power is not back after all for who made this report: it is open again, and the field is
+        told. False if there is no such report. If the customer has reported anew meanwhile, that
+        report stands for both."""
+        table = tables.outage_reports
+        with self.changing() as connection:
+            query = sa.select(table).where(table.c.report_id == report_id).with_for_update()
+            row = connection.execute(query).mappings().first()
+            if row is None:
+                return False
+            mine = (table.c.customer == row["customer"], table.c.status == ReportStatus.OPEN)
+            if connection.execute(sa.select(table.c.report_id).where(*mine)).first():
+                return True
+            again = {"status": ReportStatus.OPEN, "ended_at": None, "ended_by": None}
+            connection.execute(
+                sa.update(table)
+                .where(table.c.report_id == report_id)
+                .values(again | {"reopened_at": now})
+            )
+            if self._rules.dispatched:
+                told = {name: row[name] for name in _TOLD}
+                told |= {"reported_at": row["reported_at"].isoformat()}
+                told |= {"reopened_at": now.isoformat()}
+                enqueue(connection, "outage_reopened", report_id, told, now)
+        return True
+
+    def _register(self, connection: Connection, report: NewReport) -> Registered:
         table, now = tables.outage_reports, report.reported_at
         mine = (table.c.customer == report.customer, table.c.status == ReportStatus.OPEN)
-        with self._engine.begin() as connection:
-            found = connection.execute(sa.select(table).where(*mine).with_for_update())
-            earlier = found.mappings().first()
-            if earlier and earlier["reported_at"] < now - self._rules.lasts:
-                over = {"status": ReportStatus.EXPIRED, "ended_at": now}
-                connection.execute(sa.update(table).where(*mine).values(over))
-                earlier = None
-            if earlier:
-                again = {"repeats": table.c.repeats + 1, "repeated_at": now}
-                connection.execute(sa.update(table).where(*mine).values(again))
-                others = self._open(connection, earlier["area"]) - 1
-                return Registered(False, earlier["reported_at"], others)
-            values = _values(report)
-            connection.execute(sa.insert(table), values)
-            if self._rules.dispatched:
-                told = {name: values[name] for name in _TOLD}
-                told |= {"reported_at": now.isoformat()}
-                enqueue(connection, "outage_report", values["report_id"], told, now)
-            others = self._open(connection, report.area) - 1
-            return Registered(True, now, others, self._cluster(connection, report))
+        found = connection.execute(sa.select(table).where(*mine))
+        earlier = found.mappings().first()
+        if earlier and _since(dict(earlier)) < now - self._rules.lasts:
+            over = {"status": ReportStatus.EXPIRED, "ended_at": now}
+            connection.execute(sa.update(table).where(*mine).values(over))
+            earlier = None
+        if earlier:
+            again = {"repeats": table.c.repeats + 1, "repeated_at": now}
+            connection.execute(sa.update(table).where(*mine).values(again))
+            others = self._open(connection, earlier["area"]) - 1
+            report_id = earlier["report_id"]
+            return Registered(False, earlier["reported_at"], others, report_id=report_id)
+        values = _values(report)
+        connection.execute(sa.insert(table), values)
+        if self._rules.dispatched:
+            told = {name: values[name] for name in _TOLD}
+            told |= {"reported_at": now.isoformat()}
+            enqueue(connection, "outage_report", values["report_id"], told, now)
+        others = self._open(connection, report.area) - 1
+        cluster = self._cluster(connection, report)
+        return Registered(True, now, others, cluster, values["report_id"])
 
     def _open(self, connection: Connection, area: str) -> int:
         table = tables.outage_reports
@@ -180,6 +224,12 @@ class ReportBook(Access):
         return count
 
 
+def _since(report: Mapping[str, Any]) -> datetime:
+    """What a report's time is counted from."""
+    since: datetime = report["reopened_at"] or report["reported_at"]
+    return since
+
+
 _TOLD = ("report_id", "customer", "area", "caller", "node")
 """Of a report, to the field dispatch."""
 
@@ -193,6 +243,7 @@ def _values(report: NewReport) -> dict[str, Any]:
         "call_id": report.call_id,
         "node": report.node,
         "reported_at": report.reported_at,
+        "language": report.language,
         "repeats": 0,
         "status": ReportStatus.OPEN,
     }

@@ -21,6 +21,7 @@ from sqlalchemy.engine import Connection
 from pln_ivr.errors import EntryError
 from pln_ivr.journal import tables
 from pln_ivr.journal.access import Access
+from pln_ivr.journal.callbacks import give_up
 from pln_ivr.journal.custody import LEAP, Someone, mark_deleted
 from pln_ivr.journal.reader import IDS_AT_ONCE
 from pln_ivr.journal.records import RecordingRow, masked
@@ -144,6 +145,11 @@ class Persons(Access):
                 return made
             for row in erased:
                 _forget_call(connection, row, forms)
+            # Nobody can be called without the number.
+            asked = tables.callbacks.c.callback_id.in_(
+                [key for table, key in others if table is tables.callbacks]
+            )
+            give_up(connection, asked, by.who, datetime.now(UTC))
             for table, key in others:
                 _forget(connection, table, key, forms)
             _forget_dispatches(connection, reports)

@@ -55,6 +55,8 @@ _LIVE = sa.text("status = 'live'")
 _OPEN_REPORT, _OPEN_CLUSTER = sa.text("status = 'open'"), sa.text("ended_at IS NULL")
 _UNDELIVERED = sa.text("delivered_at IS NULL AND dead_at IS NULL")
 _DEAD = sa.text("dead_at IS NOT NULL")
+_OPEN_CALLBACK = sa.text("status IN ('waiting', 'calling') AND report_id IS NULL")
+_OPEN_WORD = sa.text("status IN ('waiting', 'calling') AND report_id IS NOT NULL")
 _KEPT, _GONE = sa.text("deleted_at IS NULL"), sa.text("deleted_at IS NOT NULL")
 _QUEUED, _VALID = sa.text("queued_at IS NOT NULL"), sa.text("revoked_at IS NULL")
 
@@ -372,6 +374,9 @@ outage_reports = sa.Table(
     sa.Column("status", sa.Text, nullable=False),
     sa.Column("ended_at", UtcDateTime),
     sa.Column("ended_by", sa.Text),
+    sa.Column("wants_call", sa.Boolean, nullable=False, server_default=sa.false()),
+    sa.Column("language", sa.Text, nullable=False, server_default=""),
+    sa.Column("reopened_at", UtcDateTime),
     sa.Index("outage_reports_caller", "caller", "reported_at"),
     # A customer has one report of an outage.
     sa.Index(
@@ -423,6 +428,48 @@ dispatches = sa.Table(
     sa.Index("dispatches_dead", "dead_at", sqlite_where=_DEAD, postgresql_where=_DEAD),
 )
 
+callbacks = sa.Table(
+    "callbacks",
+    metadata,
+    sa.Column("callback_id", sa.Text, primary_key=True),
+    sa.Column("call_id", sa.Text, nullable=False),
+    sa.Column("report_id", sa.Text),
+    sa.Column("node", sa.Text, nullable=False),
+    sa.Column("caller", sa.Text, nullable=False),
+    sa.Column("queue", sa.Text, nullable=False),
+    sa.Column("language", sa.Text, nullable=False),
+    sa.Column("place_at", UtcDateTime, nullable=False),
+    sa.Column("asked_at", UtcDateTime, nullable=False),
+    sa.Column("due_at", UtcDateTime, nullable=False),
+    sa.Column("expires_at", UtcDateTime, nullable=False),
+    sa.Column("changed_at", UtcDateTime, nullable=False),
+    sa.Column("status", sa.Text, nullable=False),
+    sa.Column("attempts", sa.Integer, nullable=False, server_default=sa.text("0")),
+    sa.Column("attempted_at", UtcDateTime),
+    sa.Column("last_call_id", sa.Text),
+    sa.Column("result", sa.Text),
+    sa.Column("ended_at", UtcDateTime),
+    sa.Column("ended_by", sa.Text),
+    sa.Index("callbacks_asked_at", "asked_at"),
+    sa.Index("callbacks_changed_at", "node", "changed_at"),
+    # A number has one callback in each line, and a report is called about once.
+    sa.Index(
+        "callbacks_open",
+        "caller",
+        "queue",
+        unique=True,
+        sqlite_where=_OPEN_CALLBACK,
+        postgresql_where=_OPEN_CALLBACK,
+    ),
+    sa.Index(
+        "callbacks_report",
+        "report_id",
+        unique=True,
+        sqlite_where=_OPEN_WORD,
+        postgresql_where=_OPEN_WORD,
+    ),
+)
+
 TABLES: dict[type[Row], sa.Table] = {
     CallRow: calls,
     HearingRow: hearings,
@@ -435,9 +482,9 @@ TABLES: dict[type[Row], sa.Table] = {
     RecordingRow: recordings,
     MarkRow: marks,
 }
-"""What the writer writes. Tokens, statements, reports of outages, deliveries and accesses are no
-rows of it: `tokens`, `statements`, `outages`, `dispatches`, `custody` and `persons` write them
-themselves, each in a transaction of its own."""
+"""What the writer writes. Tokens, statements, reports of outages, deliveries, callbacks and
+accesses are no rows of it: `tokens`, `statements`, `outages`, `dispatches`, `callbacks`, `custody`
+and `persons` write them themselves, each in a transaction of its own."""
 
 
 def values_of(row: Row) -> dict[str, Any]:

@@ -104,7 +104,9 @@ class Reports:
             log.warning("caller_not_looked_up", error=str(error))
             return None
 
-    async def register(self, customer: str, caller: str, call_id: str) -> Registered:
+    async def register(
+        self, customer: str, caller: str, call_id: str, language: str = ""
+    ) -> Registered:
         """Register a report of this customer, whose number has an area. Raises JournalError, also
         if it takes too long; the report may be there then, and a second one is a repeat."""
         area = self.area(customer)
@@ -116,11 +118,22 @@ class Reports:
             call_id=call_id,
             node=self._node,
             reported_at=datetime.now(UTC),
+            language=language,
         )
         told = await self._asked(lambda book: book.register(report))
         if told.cluster:
             log.warning("outage_cluster", area=area or EVERYWHERE, reports=told.cluster)
         return told
+
+    async def wish(self, report_id: str) -> None:
+        """See ReportBook. Raises JournalError."""
+        await self._asked(lambda book: book.wish(report_id))
+
+    async def reopen(self, report_id: str) -> bool:
+        """See ReportBook. Raises JournalError."""
+        reopened = await self._asked(lambda book: book.reopen(report_id, datetime.now(UTC)))
+        log.warning("report_reopened", report_id=report_id, there=reopened)
+        return reopened
 
     async def restore(self, areas: Collection[str], report_ids: Collection[str], by: str) -> int:
         """Power is back there: how many reports that ends. Raises JournalError."""

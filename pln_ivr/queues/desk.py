@@ -41,6 +41,8 @@ class Place:
     line: Line
     joined: datetime
     only: str | None = None
+    virtual: bool = False
+    """Nobody is in the house for it: somebody who is to be called back."""
     avoid: dict[str, float] = field(default_factory=dict)
     """Agents who just missed this call, and until when (desk clock) they are not offered it."""
     wants_offer: bool = False
@@ -93,8 +95,10 @@ class Desk:
     # -- what can be asked ---------------------------------------------------------------
 
     def waiting(self) -> dict[str, int]:
-        """How many calls stand in each line, those being offered included."""
-        return dict(Counter(place.line.name for place in self._places.values()))
+        """How many calls stand in each line, those being offered included, and those who are to be
+        called back left out."""
+        here = (place for place in self._places.values() if not place.virtual)
+        return dict(Counter(place.line.name for place in here))
 
     def is_full(self, line: Line) -> bool:
         """Whether no other call may join."""
@@ -122,7 +126,7 @@ class Desk:
     def standings(self) -> list[tuple[Place, Standing]]:
         """Every call's standing, in the order in which they will be served: all in one look,
         since a full house has hundreds."""
-        working = {name: self._working(line) for name, line in self.lines.items()}
+        working = {name: self.working(line) for name, line in self.lines.items()}
         ahead: Counter[str] = Counter()
         found = []
         for place in self.places():
@@ -135,9 +139,9 @@ class Desk:
 
     def expected_wait(self, line: Line, position: int) -> float | None:
         """Seconds until the call at this position is taken, see `lines`."""
-        return self._handling.expected_wait(line.name, position, self._working(line))
+        return self._handling.expected_wait(line.name, position, self.working(line))
 
-    def _working(self, line: Line) -> int:
+    def working(self, line: Line) -> int:
         return sum(agent.works and agent.reachable for agent in self.able(line))
 
     def able(self, line: Line) -> list[Agent]:
@@ -152,14 +156,19 @@ class Desk:
 
     @asynccontextmanager
     async def join(
-        self, call_id: str, line: Line, joined: datetime, only: str | None = None
+        self,
+        call_id: str,
+        line: Line,
+        joined: datetime,
+        only: str | None = None,
+        virtual: bool = False,
     ) -> AsyncIterator[Place]:
         """A place in the line for the body's duration; an offer not taken is given back.
 
         `joined` (UTC) decides the place: who joined before a restart keeps it. `only` is the
-        one agent whom the call is for.
+        one agent whom the call is for; `virtual`: see Place.
         """
-        place = Place(call_id, line, joined, only)
+        place = Place(call_id, line, joined, only, virtual)
         self._places[call_id] = place
         try:
             yield place
@@ -176,6 +185,10 @@ class Desk:
             return await place.offers.get()
         finally:
             place.wants_offer = False
+
+    def offered(self, place: Place) -> Offer | None:
+        """An offer that came in the moment in which `next_offer` was given up."""
+        return None if place.offers.empty() else place.offers.get_nowait()
 
     async def engage(self, call_id: str, line: Line, extension: str, claim: Claim) -> Offer | None:
         """An offer of a call that stands in no line to this agent now; None if that cannot be."""

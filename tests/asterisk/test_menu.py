@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
@@ -10,14 +11,17 @@ import pytest
 
 from native.keys import write_tones
 from native.tones import write_tone
+from pln_ivr.calls.bill_words import PROMPTS as BILL_PROMPTS
 from pln_ivr.calls.prompt_files import REQUIRED
 from pln_ivr.journal import CallRow
 from pln_ivr.outcomes import MenuEnd, Reason, ReportEnd, Result, Stage
 from tests.asterisk.softphone import Softphone
 from tests.asterisk.world import World, eventually
+from tests.unit.bill_server import TOKEN, served_bills
 
 NOTICE, MENU, ENGLISH, SORRY, WAIT = 500, 700, 900, 1100, 1300
 OUTAGE, ASK, CORRECT, TODAY = 1500, 1700, 1900, 2100
+BILLS, AMOUNT, UNAVAILABLE = 2300, 2500, 2700
 """What each stand-in prompt sounds like, in hertz."""
 TONES = {
     **dict.fromkeys(REQUIRED, 600),
@@ -31,6 +35,9 @@ TONES = {
     "report-today": TODAY,
     "menu-invalid": SORRY,
     "please-wait": WAIT,
+    **dict.fromkeys(BILL_PROMPTS, AMOUNT),
+    "menu-tagihan": BILLS,
+    "bill-unavailable": UNAVAILABLE,
 }
 SECONDS = {"menu-utama": 6.0, "en/menu-english": 6.0}
 
@@ -172,6 +179,43 @@ def test_an_outage_is_reported_by_keys_and_a_second_time_it_is_there_already(
         for end in (ReportEnd.REGISTERED, ReportEnd.REPEATED, ReportEnd.HUNG_UP)
     }
     assert ends == dict.fromkeys(ends, 1)
+    world.settled()
+    assert world.pbx.complaints() == []
+
+
+def test_the_bill_is_heard_without_an_agent_unless_it_cannot_be_looked_up(
+    make_world: Callable[..., World],
+) -> None:
+    number, broken = "512345678901", "512345678903"
+    page = {"prompt": "menu-tagihan", "keys": {"1": {"do": "bill"}, "0": {"do": "agent"}}}
+    with served_bills() as server:
+        server.bills = {number: {"amount": 7}, broken: 500}
+        world = make_world(
+            ["101"],
+            MENU__ENTRY="tagihan",
+            MENU__MENUS=json.dumps({"tagihan": page}),
+            BILL__URL=server.url,
+            BILL__TOKEN=TOKEN,
+        )
+        with Softphone("081211111111", world.pbx.sip_port, 440) as phone:
+            assert phone.call("123") == 200
+            for customer, heard in ((number, AMOUNT), (broken, UNAVAILABLE)):
+                assert phone.hears(BILLS, within=10), "the menu, at first and again"
+                phone.press("1")
+                assert phone.hears(ASK, within=3)
+                phone.press(f"{customer}#")
+                assert phone.hears(CORRECT, within=25), "after twelve digits"
+                phone.press("1")
+                assert phone.hears(heard, within=8)
+            assert phone.hears(WAIT, within=10), "an agent's, then"
+            assert phone.loses(WAIT, within=5)
+            phone.hang_up()
+    row = world.ended(1)[0]
+    assert (row.menu_path, row.menu_end) == (
+        "bill/told/bill/unavailable",
+        MenuEnd.AGENT,
+    )
+    assert server.asked == 2
     world.settled()
     assert world.pbx.complaints() == []
 

@@ -247,6 +247,8 @@ class FakePbx(ABC):
                 if self.prompts_end:
                     asyncio.get_running_loop().call_soon(self.end_prompt, channel_id, "done")
                 return 201, {"id": playback}
+            case (("POST" | "DELETE"), ["ring"]):
+                pass
             case "POST", ["variable"]:
                 channel.variables[asked.query["variable"]] = asked.query["value"]
             case "POST", ["continue"]:
@@ -278,10 +280,11 @@ class FakePbx(ABC):
         return 404, {"message": "Playback not found"}
 
     def _originate(self, channel_id: str, asked: Asked) -> tuple[int, Any]:
-        originator = asked.query["originator"]
-        if originator not in self.channels:
+        originator = asked.query.get("originator", "")
+        if originator and originator not in self.channels:
             return 400, {"message": "Provided originator channel was not found"}
-        if self.endpoints.get(asked.query["endpoint"].removeprefix("PJSIP/")) != "online":
+        endpoint = asked.query["endpoint"].removeprefix("PJSIP/").partition("/")[0]
+        if self.endpoints.get(endpoint) != "online":
             return 500, {"message": "Allocation failed"}
         channel = FakeChannel(channel_id, "Down", variables=asked.body["variables"])
         self.add(channel)

@@ -15,7 +15,9 @@ from pln_ivr.app import App
 from pln_ivr.ari import Client, connect
 from pln_ivr.ari.client import Timing
 from pln_ivr.config import Settings
-from pln_ivr.config.agents import Agents
+from pln_ivr.config.agents import Agents, Outbound
+from pln_ivr.config.bill import Bill
+from pln_ivr.config.callbacks import Callbacks
 from pln_ivr.config.menu import Menu
 from pln_ivr.config.node import Admission, Ari, Drain, Fallback, Prompts
 from pln_ivr.config.outages import Outages
@@ -239,6 +241,9 @@ async def world(
     menu: Menu | None = None,
     queues: Queues | None = None,
     outages: Outages | None = None,
+    outbound: Outbound | None = None,
+    callbacks: Callbacks | None = None,
+    bill: Bill | None = None,
     before: Callable[[World], None] = lambda _: None,
 ) -> AsyncIterator[World]:
     """A world whose application is connected and whose two agents are ready.
@@ -267,6 +272,9 @@ async def world(
             queues=queues or Queues(),
             menu=menu or Menu(entry=""),
             outages=outages or Outages(),
+            outbound=outbound or Outbound(),
+            callbacks=callbacks or Callbacks(),
+            bill=bill or Bill(),
         )
         upgrade(create_engine(parse_url(settings.journal.url)))
         ari = settings.ari
@@ -292,6 +300,9 @@ async def world(
                 world.app.guests.run(),
                 world.app.floor.run(),
                 world.app.reports.run(),
+                world.app.callbacks.run(),
+                world.app.calling_back.run(),
+                world.app.bills.run(),
                 client.run(world.app),
             )
             running = [asyncio.create_task(part) for part in parts]

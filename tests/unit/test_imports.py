@@ -15,8 +15,9 @@ ALLOWED: dict[str, set[str]] = {
     "errors": set(),
     "outcomes": set(),
     "background": set(),
+    "bills": {"errors"},
     "config": {"errors"},
-    "rules": CALLS | {"config", "dispatch", "speech", "wording"},
+    "rules": CALLS | {"bills", "config", "dispatch", "speech", "wording"},
     "logs": {"config"},
     "metrics": {"outcomes"},
     "speech": {"errors"},
@@ -27,7 +28,7 @@ ALLOWED: dict[str, set[str]] = {
     "recordings": {"errors", "outcomes", "ari", "journal", "background"},
     "outages": {"errors", "outcomes", "ari", "journal", "speech", "wording"},
     "dispatch": {"errors", "journal"},
-    "calls": CALLS | {"background", "speech"},
+    "calls": CALLS | {"background", "bills", "speech"},
     "console": {"errors", "outcomes", "journal"},
     "resources": set(),
     "certificates": set(),
@@ -35,11 +36,12 @@ ALLOWED: dict[str, set[str]] = {
     "telling": CALLS | {"metrics"},
     "board": CALLS | {"config", "console"},
     "restoration": {"console", "outages"},
+    "dialogues": CALLS | {"bills", "config", "metrics", "rules"},
     "statements": {"console", "errors", "journal", "outages"},
     "figures": CALLS | {"certificates", "dispatch", "metrics", "resources"},
     "app": CALLS
     | {"config", "console", "metrics", "resources", "figures", "telling", "board", "rules"}
-    | {"statements", "restoration", "dispatch", ""},
+    | {"statements", "restoration", "dialogues", "dispatch", "bills", ""},
     "service": {
         *("app", "ari", "calls", "config", "console", "journal", "metrics", "recordings"),
         *("resources", "rules", ""),
@@ -56,7 +58,7 @@ ALLOWED: dict[str, set[str]] = {
 ONLY_IN = {
     "prometheus_client": "metrics",
     "sqlalchemy": "journal",
-    "aiohttp": "ari console dispatch",
+    "aiohttp": "ari bills console dispatch",
     "av": "recordings",
     "numpy": "recordings",
     "cryptography": "certificates recordings",

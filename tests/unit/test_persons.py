@@ -340,27 +340,27 @@ def test_a_report_in_a_call_on_legal_hold_stays(reports: Day) -> None:
 def test_a_table_to_come_is_covered_by_the_names_of_its_columns(
     day: Day, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    callbacks = sa.Table(
-        "callbacks",
+    appointments = sa.Table(
+        "appointments",
         sa.MetaData(),
-        sa.Column("callback_id", sa.Text, primary_key=True),
+        sa.Column("appointment_id", sa.Text, primary_key=True),
         sa.Column("number", sa.Text, nullable=False),
         sa.Column("queue", sa.Text),
     )
     engine = create_engine(parse_url(day.url))
-    callbacks.create(engine)
+    appointments.create(engine)
     rows = [
-        {"callback_id": "b1", "number": "+6281234567890", "queue": "tagihan"},
-        {"callback_id": "b2", "number": OTHER, "queue": "tagihan"},
+        {"appointment_id": "b1", "number": "+6281234567890", "queue": "tagihan"},
+        {"appointment_id": "b2", "number": OTHER, "queue": "tagihan"},
     ]
     with engine.begin() as connection:
-        connection.execute(sa.insert(callbacks), rows)
-    there = [*persons_module._tables(), callbacks]
+        connection.execute(sa.insert(appointments), rows)
+    there = [*persons_module._tables(), appointments]
     monkeypatch.setattr(persons_module, "_tables", lambda: there)
     with Persons(day.url) as persons:
-        assert persons.export(BUDI, RINA)["callbacks"] == rows[:1]
+        assert persons.export(BUDI, RINA)["appointments"] == rows[:1]
         assert persons.erase(BUDI, RINA).others == 1
     with engine.connect() as connection:
-        kept = [row.number for row in connection.execute(sa.select(callbacks))]
+        kept = [row.number for row in connection.execute(sa.select(appointments))]
     assert sorted(kept) == sorted([ERASED, OTHER])
     engine.dispose()

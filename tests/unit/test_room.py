@@ -11,9 +11,10 @@ from typing import cast
 import pytest
 
 from pln_ivr.ari import Channel
+from pln_ivr.background import see_through
 from pln_ivr.calls.announcing import News
 from pln_ivr.calls.prompts import Prompts
-from pln_ivr.calls.room import Comfort, WaitingRoom, _see_through
+from pln_ivr.calls.room import Comfort, WaitingRoom
 from pln_ivr.queues.lines import Line, Standing
 from tests.fake_ari.world import eventually
 from tests.unit.making import arrival
@@ -35,7 +36,7 @@ class SlowRoom:
         return False
 
     async def enter(self, caller: Channel, queue: str) -> None:
-        await _see_through(self._enter())
+        await see_through(self._enter())
 
     async def _enter(self) -> None:
         self.entering.set()

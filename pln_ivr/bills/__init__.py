@@ -1,0 +1,1 @@
+"""Customers' bills, looked up where they are kept."""

@@ -1,0 +1,170 @@
+"""This node's callbacks: in memory as they stand, with the journal behind, asked in a thread."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any, TypeVar
+
+import structlog
+
+from pln_ivr.errors import JournalError
+from pln_ivr.journal.callbacks import OPEN, CallbackBook, CallbackRow, Noted, Verdict
+
+log = structlog.get_logger("pln_ivr.callbacks")
+
+ANSWER_SECONDS = 4.0
+"""How long a caller waits for the journal; then for an agent."""
+
+LOOK_SECONDS = 2.0
+"""How often the journal is asked what has changed."""
+
+OVERLAP = timedelta(seconds=30)
+"""What is asked for again each time: whoever else changes callbacks has a clock of their own."""
+
+WHOLE_EVERY = 100
+"""After so many looks everything is read anew."""
+
+Answer = TypeVar("Answer")
+
+
+class CallbackStore:
+    """The callbacks that are not over. Its owner runs `run` as a task; before and after it no
+    callback can be taken, and callers wait."""
+
+    def __init__(self, url: str, node: str) -> None:
+        """`url` is `journal.url`."""
+        self._url = url
+        self._node = node
+        self._book: CallbackBook | None = None
+        self._turn = asyncio.Lock()
+        self._rows: dict[str, CallbackRow] = {}
+        self._looked_at: datetime | None = None
+        self._changed = asyncio.Event()
+        self.expired = 0
+        """Callbacks that nobody came to in time, since the start."""
+
+    @property
+    def node(self) -> str:
+        """Whose callbacks these are."""
+        return self._node
+
+    @property
+    def is_open(self) -> bool:
+        """Whether callbacks can be taken."""
+        return self._book is not None
+
+    def rows(self) -> list[CallbackRow]:
+        """Those that are not over, in no order."""
+        return list(self._rows.values())
+
+    def get(self, callback_id: str) -> CallbackRow | None:
+        """The callback, unless it is over."""
+        return self._rows.get(callback_id)
+
+    def of_caller(self, number: str, queue: str) -> CallbackRow | None:
+        """What this number (its national form) has in this line."""
+        return next(
+            (
+                row
+                for row in self._rows.values()
+                if row.caller == number and row.queue == queue and row.report_id is None
+            ),
+            None,
+        )
+
+    async def until_changed(self, seconds: float) -> None:
+        """Return when something may be different, or after so long. Safe to cancel."""
+        try:
+            async with asyncio.timeout(seconds):
+                await self._changed.wait()
+        except TimeoutError:
+            return
+        self._changed.clear()
+
+    async def run(self) -> None:
+        """Have the journal open, and look at what changes in it, until cancelled."""
+        while True:
+            try:
+                await self._keep_open()
+            except JournalError as error:
+                log.error("callbacks_not_taken", error=str(error), effect="callers wait")
+            await asyncio.sleep(LOOK_SECONDS)
+
+    async def _keep_open(self) -> None:
+        self._book = book = await asyncio.to_thread(CallbackBook, self._url)
+        self._looked_at = None
+        looks = 0
+        try:
+            while True:
+                if looks % WHOLE_EVERY == 0:
+                    self._looked_at = None
+                async with self._turn:
+                    await self._look(book)
+                looks += 1
+                await asyncio.sleep(LOOK_SECONDS)
+        finally:
+            self._book = None
+            book.close()
+
+    async def _look(self, book: CallbackBook) -> None:
+        """Only in one's turn."""
+        now = datetime.now(UTC)
+        since = self._looked_at - OVERLAP if self._looked_at else None
+        rows = await asyncio.to_thread(book.changed, self._node, since, now)
+        self._take(rows, whole=since is None)
+        self._looked_at = now
+
+    def _take(self, rows: Iterable[CallbackRow], whole: bool) -> None:
+        before = self._rows
+        if whole:
+            self._rows = {}
+        else:
+            self._rows = dict(before)
+        for row in rows:
+            if row.status in OPEN:
+                self._rows[row.callback_id] = row
+            elif self._rows.pop(row.callback_id, None) and row.status == "expired":
+                self.expired += 1
+        if self._rows != before:
+            self._changed.set()
+
+    async def ask(self, row: CallbackRow) -> Noted:
+        """Note a callback. Raises JournalError, also if it takes too long; it may be there then,
+        and asking again says so."""
+        return await self._do(lambda book: book.ask(row))
+
+    async def begin(self, callback_id: str, call_id: str) -> bool:
+        """See CallbackBook. Raises JournalError."""
+        return await self._do(lambda book: book.begin(callback_id, call_id, datetime.now(UTC)))
+
+    async def settle(self, callback_id: str, call_id: str, verdict: Verdict) -> None:
+        """See CallbackBook. Raises JournalError."""
+        await self._do(lambda book: book.settle(callback_id, call_id, verdict, datetime.now(UTC)))
+
+    async def came(self, callback_id: str) -> None:
+        """See CallbackBook. Raises JournalError."""
+        await self._do(lambda book: book.came(callback_id, datetime.now(UTC)))
+
+    async def cancel(self, ids: Sequence[str], by: str) -> int:
+        """See CallbackBook. Raises JournalError; EntryError is one."""
+        return await self._do(lambda book: book.cancel(ids, by, datetime.now(UTC)))
+
+    async def ended_calls(self, ids: Sequence[str]) -> dict[str, Mapping[str, Any]]:
+        """See CallbackBook. Raises JournalError."""
+        return await self._do(lambda book: book.ended_calls(ids), look=False)
+
+    async def _do(self, question: Callable[[CallbackBook], Answer], look: bool = True) -> Answer:
+        """One question after the other: the journal has one writer at a time."""
+        try:
+            async with asyncio.timeout(ANSWER_SECONDS), self._turn:
+                book = self._book
+                if book is None:
+                    raise JournalError("the callbacks' journal is not open")
+                answer = await asyncio.to_thread(question, book)
+                if look:
+                    await self._look(book)
+                return answer
+        except TimeoutError:
+            raise JournalError(f"no answer within {ANSWER_SECONDS:g} s") from None
