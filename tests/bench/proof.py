@@ -5,8 +5,8 @@ seconds of the other's tone has each heard. In that time the archive's disk is f
 program is killed with SIGKILL, calls are held and sent on, and Asterisk is killed in the middle of
 some. At the end every second that a phone has heard must be in a recording, in the right channel,
 but for what Asterisk had not written yet when it was killed; `pln-ivr recordings verify` must find
-nothing; and no recording may be flagged, but for one that is short because Asterisk was killed. Takes
-about eight minutes.
+nothing; and no recording may be flagged, but for one that is short because Asterisk was killed.
+Takes about eight minutes.
 """
 
 from __future__ import annotations
