@@ -36,6 +36,7 @@ from pln_ivr.calls.room import WaitingRoom
 from pln_ivr.calls.upkeep import Upkeep
 from pln_ivr.config import Settings
 from pln_ivr.console.auth import finder
+from pln_ivr.console.callbacks import JournalCallbacks
 from pln_ivr.console.events import LiveStatements
 from pln_ivr.console.evidence import JournalEvidence
 from pln_ivr.console.feed import Feed
@@ -305,6 +306,7 @@ class App:
                 self._settings.journal.url, draft_rules(self._settings), self.bulletin.look
             ),
             outages=ReportedOutages(self.reports),
+            callbacks=JournalCallbacks(self._settings.journal.url),
             replay=JournalReplay(self._settings.journal.url, library.open),
             feed=self.feed,
             find=finder(tokens),
