@@ -4,6 +4,7 @@ back."""
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -147,6 +148,7 @@ def test_who_asked_is_called_after_a_crash_and_a_busy_line_and_talks_with_the_ag
         assert agent.hears(CUSTOMER, within=10)
         assert phone.hears(SITI)
         assert world.seats() == 1
+        time.sleep(1)  # so that there is something to hear in the recording
         phone.hang_up()
         row = house.until(CallbackStatus.REACHED)
         assert row.result is CallbackResult.TALKED
