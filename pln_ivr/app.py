@@ -39,6 +39,7 @@ from pln_ivr.calls.upkeep import Upkeep
 from pln_ivr.calls.whisper import whisper
 from pln_ivr.config import Settings
 from pln_ivr.console.auth import finder
+from pln_ivr.console.callbacks import JournalCallbacks
 from pln_ivr.console.events import LiveStatements
 from pln_ivr.console.evidence import JournalEvidence
 from pln_ivr.console.feed import Feed
@@ -318,6 +319,7 @@ class App:
                 self._settings.journal.url, draft_rules(self._settings), self.bulletin.look
             ),
             outages=ReportedOutages(self.reports),
+            callbacks=JournalCallbacks(self._settings.journal.url),
             replay=JournalReplay(self._settings.journal.url, library.open),
             feed=self.feed,
             find=finder(tokens),

@@ -97,6 +97,7 @@ LIVE = Dashboard(
             },
             "s",
         ),
+        Panel("Customers to be called back", {"{{queue}}": "pln_ivr_callbacks_waiting"}),
         Panel(
             "In Asterisk",
             {"calls": "asterisk_calls_count", "channels": "asterisk_channels_count"},
@@ -127,6 +128,14 @@ BLACKOUT = Dashboard(
         Panel(
             "Gave up a minute, by how far they had come",
             {"{{reason}}": a_minute("pln_ivr_calls_total", "reason", '{outcome="abandoned"}')},
+        ),
+        Panel(
+            "Callbacks: waiting, and attempts a minute",
+            {
+                "waiting": "sum(pln_ivr_callbacks_waiting)",
+                "will be late": "pln_ivr_callbacks_late",
+                "{{result}}": a_minute("pln_ivr_callback_attempts_total", "result"),
+            },
         ),
         Panel(
             "Let go and failed a minute",

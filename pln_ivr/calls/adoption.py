@@ -155,7 +155,8 @@ class Adoption:
             log.warning("leftover_channel", call_id=row.call_id)
             await self._ari.hang_up(channel.id, row.cause or 16)
             return None
-        if channel.id.startswith(OUT) and not channel.answered:
+        told_something = row is not None and row.queue is None and leg is None
+        if channel.id.startswith(OUT) and (told_something or not channel.answered):
             log.warning("dialling_given_up", channel=channel.id)
             await self._ari.hang_up(channel.id)
             return None  # Asterisk's list closes the row
