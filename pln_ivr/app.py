@@ -35,6 +35,7 @@ from pln_ivr.calls.prompts import Prompts
 from pln_ivr.calls.reception import Reception, Refusal
 from pln_ivr.calls.recording_pauses import Pausing
 from pln_ivr.calls.room import WaitingRoom
+from pln_ivr.calls.staying import Staying
 from pln_ivr.calls.upkeep import Upkeep
 from pln_ivr.calls.whisper import whisper
 from pln_ivr.config import Settings
@@ -167,6 +168,9 @@ class App:
             settings.journal.url, receiver_of(settings.dispatch), metrics.dispatch_attempted
         )
         self.bills = Bills(source_of(settings.bill), metrics.bill_looked_up, loop.time)
+        self.staying = Staying(
+            self.seats, settings.release.share, lambda: bool(self.bulletin.live())
+        )
         prompts = Prompts(
             ari,
             incarnation,
@@ -253,6 +257,7 @@ class App:
                 self.bulletin, ari, prompts, settings.node.name, self.telling.hearing
             ),
             menu=dialogues.menu(self.reports, self.bills, callbacks),
+            releasing=dialogues.releasing(self.staying, self.reports, callbacks),
             callbacks=callbacks,
             callback_store=self.callbacks,
             returning=Returning(settings.queues.resume_seconds),

@@ -39,7 +39,7 @@ HANDOVER_SECONDS = 0.5
 """How long a run that is being replaced may take to store its last rows."""
 
 
-GREETED = (Stage.ADMISSION, Stage.NOTICE, Stage.STATEMENT, Stage.MENU)
+GREETED = (Stage.ADMISSION, Stage.NOTICE, Stage.STATEMENT, Stage.RELEASE, Stage.MENU)
 """Stages in which a prompt of the earlier run may still be playing."""
 
 
