@@ -13,6 +13,7 @@ from pln_ivr.calls.calling_back import CallingBack
 from pln_ivr.calls.reception import Reception
 from pln_ivr.calls.upkeep import Repair, Upkeep
 from pln_ivr.certificates import expiry
+from pln_ivr.dispatch.delivery import Verdict
 from pln_ivr.dispatch.sender import Sender
 from pln_ivr.journal import JournalWriter
 from pln_ivr.metrics import Metrics
@@ -91,8 +92,15 @@ def show(
         "When the first of them withdraws itself; 0 without one",
         parts.bulletin.ends_at,
     )
+    metrics.groups(
+        "pln_ivr_statements_pending",
+        "Statements that callers do not hear yet: drafts to approve, approved ones to publish",
+        "status",
+        lambda: {status: float(count) for status, count in parts.bulletin.pending.items()},
+    )
     _show_outages(parts.reports, metrics)
     sender = parts.sender
+    metrics.expect_attempts(Verdict)
     gauge("pln_ivr_dispatch_waiting", "Deliveries to the field", lambda: sender.waiting)
     gauge("pln_ivr_dispatch_dead", "Dead letters to the field", lambda: sender.dead)
     _show_callbacks(parts, metrics)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from prometheus_client import (
     CollectorRegistry,
@@ -248,6 +248,11 @@ class Metrics:
     def bill_looked_up(self, verdict: str) -> None:
         """Count a lookup; `verdict` is one of bills.lookup.Verdict."""
         self._lookups.labels(verdict).inc()
+
+    def expect_attempts(self, verdicts: Iterable[str]) -> None:
+        """Count each of these from 0 on: what begins at 1 has no rate."""
+        for verdict in verdicts:
+            self._attempts.labels(verdict)
 
     def dispatch_attempted(self, verdict: str) -> None:
         """Count an attempt; `verdict` is one of dispatch.delivery.Verdict."""

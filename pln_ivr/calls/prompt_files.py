@@ -73,6 +73,15 @@ class BuildReport:
     ignored: tuple[str, ...]  # files in the studio folder that are no prompt's: a typing error?
     seconds: Mapping[str, float]
 
+    def __str__(self) -> str:
+        words = f"{len(self.built)} built, {len(self.unchanged)} as they were"
+        words += f", {sum(self.seconds.values()):.0f} s in all"
+        if self.studio:
+            words += f"; from the studio: {', '.join(self.studio)}"
+        if self.ignored:
+            words += f"; no prompt's name, ignored: {', '.join(self.ignored)}"
+        return words
+
 
 def files_of(texts: Path, languages: Iterable[str]) -> Iterator[tuple[str, Path]]:
     """Each language, the first one empty, with the file of its texts. The audio of another than

@@ -153,6 +153,8 @@ def test_a_studio_recording_replaces_the_voice(tmp_path: Path, kind: str) -> Non
         ("notice",),
         ("notise.wav",),
     )
+    assert "1 built, " in str(report)
+    assert str(report).endswith("; from the studio: notice; no prompt's name, ignored: notise.wav")
     values = samples(out / "notice.alaw")
     assert 1.1 < len(values) / 8000 < 1.35  # the silence is cut to 0.1 s at both ends
     assert -4.0 < peak_db(values) < -2.0
