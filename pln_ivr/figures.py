@@ -14,6 +14,7 @@ from pln_ivr.calls.reception import Reception
 from pln_ivr.calls.staying import Staying
 from pln_ivr.calls.upkeep import Repair, Upkeep
 from pln_ivr.certificates import expiry
+from pln_ivr.dispatch.delivery import Verdict
 from pln_ivr.dispatch.sender import Sender
 from pln_ivr.journal import JournalWriter
 from pln_ivr.metrics import Metrics
@@ -24,7 +25,9 @@ from pln_ivr.queues.agents import Agents, AgentState
 from pln_ivr.queues.callback_store import CallbackStore
 from pln_ivr.queues.desk import Desk
 from pln_ivr.queues.service import ServiceLevels
+from pln_ivr.recordings.nightly import Nightly
 from pln_ivr.recordings.recorder import Recorder
+from pln_ivr.recordings.verify import Finding
 from pln_ivr.resources import DiskWatch
 
 
@@ -39,6 +42,7 @@ class Parts(Protocol):
     desk: Desk
     reception: Reception
     recorder: Recorder
+    nightly: Nightly
     upkeep: Upkeep
     disk: DiskWatch
     shortages: list[str]
@@ -68,6 +72,7 @@ def show(
     gauge("pln_ivr_journal_spooled", "Rows to store, on disk", lambda: journal.spooled)
     gauge("pln_ivr_journal_overflowed", "Rows only in the log", lambda: journal.overflowed)
     _show_recordings(parts.recorder, metrics)
+    _show_nightly(parts.nightly, metrics)
     gauge(
         "pln_ivr_leases_expired",
         "Callers whom Asterisk took back because it did not hear from us",
@@ -97,8 +102,15 @@ def show(
         "When the first of them withdraws itself; 0 without one",
         parts.bulletin.ends_at,
     )
+    metrics.groups(
+        "pln_ivr_statements_pending",
+        "Statements that callers do not hear yet: drafts to approve, approved ones to publish",
+        "status",
+        lambda: {status: float(count) for status, count in parts.bulletin.pending.items()},
+    )
     _show_outages(parts.reports, metrics)
     sender = parts.sender
+    metrics.expect_attempts(Verdict)
     gauge("pln_ivr_dispatch_waiting", "Deliveries to the field", lambda: sender.waiting)
     gauge("pln_ivr_dispatch_dead", "Dead letters to the field", lambda: sender.dead)
     _show_callbacks(parts, metrics)
@@ -121,6 +133,35 @@ def _show_recordings(recorder: Recorder, metrics: Metrics) -> None:
         "Recordings that a person should listen to",
         "fault",
         lambda: {fault: float(count) for fault, count in recorder.faulty.items()},
+    )
+
+
+def _show_nightly(nightly: Nightly, metrics: Metrics) -> None:
+    if not nightly.switched_on:
+        return
+    metrics.groups(
+        "pln_ivr_recordings_verified",
+        "What the last reconciliation found that may not be",
+        "found",
+        lambda: {
+            what: float(nightly.last.found.get(what, 0)) if nightly.last else 0.0
+            for what in Finding
+        },
+    )
+    metrics.gauge(
+        "pln_ivr_recordings_verified_conversations",
+        "Conversations that the last reconciliation looked at",
+        lambda: nightly.last.conversations if nightly.last else 0,
+    )
+    metrics.gauge(
+        "pln_ivr_recordings_verified_timestamp_seconds",
+        "When the last reconciliation was done; before the first, the program's start",
+        lambda: nightly.done_at,
+    )
+    metrics.gauge(
+        "pln_ivr_recordings_verify_failures",
+        "Reconciliations that could not be done, since the start",
+        lambda: nightly.failures,
     )
 
 

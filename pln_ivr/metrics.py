@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from prometheus_client import (
     CollectorRegistry,
@@ -30,6 +30,7 @@ from pln_ivr.outcomes import (
     IncidentKind,
     OfferResult,
     Outcome,
+    PauseEnd,
     ReportEnd,
     Result,
     Stage,
@@ -189,6 +190,14 @@ class Metrics:
             buckets=_WAIT_BUCKETS,
             registry=registry,
         )
+        self._pauses = Counter(
+            "pln_ivr_recording_pauses",
+            "Recording pauses, by what ended them; limit: nobody had them end",
+            ["end"],
+            registry=registry,
+        )
+        for pause_end in PauseEnd:
+            self._pauses.labels(pause_end)
         self._denied = Counter(
             "pln_ivr_api_denied", "Who was turned away by the API", ["reason"], registry=registry
         )
@@ -258,6 +267,11 @@ class Metrics:
         """Count a lookup; `verdict` is one of bills.lookup.Verdict."""
         self._lookups.labels(verdict).inc()
 
+    def expect_attempts(self, verdicts: Iterable[str]) -> None:
+        """Count each of these from 0 on: what begins at 1 has no rate."""
+        for verdict in verdicts:
+            self._attempts.labels(verdict)
+
     def brief_visit_ended(self, end: BriefEnd) -> None:
         """Count a brief visit that came past the statement."""
         self._brief.labels(end).inc()
@@ -289,6 +303,10 @@ class Metrics:
     def flag_helped(self, seconds: float) -> None:
         """How long an agent waited for help."""
         self._help.observe(seconds)
+
+    def recording_pause_ended(self, end: PauseEnd) -> None:
+        """Count a recording pause."""
+        self._pauses.labels(end).inc()
 
     def event(self, type_: str) -> None:
         """See ari.client.Meter."""

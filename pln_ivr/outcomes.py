@@ -334,6 +334,16 @@ class RecordingFault(StrEnum):
     AGENT_SILENT = "agent_silent"
     CUSTOMER_FELL_SILENT = "customer_fell_silent"  # spoke, then nothing at all to the end
     AGENT_FELL_SILENT = "agent_fell_silent"
+    HEARD_IN_PAUSE = "heard_in_pause"  # there is sound where the recording was paused
+
+
+class PauseEnd(StrEnum):
+    """What ended a recording pause."""
+
+    RESUMED = "resumed"  # somebody ordered it
+    LIMIT = "limit"  # forgotten: recordings.pause_seconds were over
+    CONVERSATION = "conversation"  # the agent's part was over
+    REFUSED = "refused"  # Asterisk did not pause it at all
 
 
 class PersonAct(StrEnum):

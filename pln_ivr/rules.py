@@ -25,7 +25,7 @@ from pln_ivr.config.information import Information
 from pln_ivr.config.menu import Menu as MenuSettings
 from pln_ivr.config.menu import MenuKey
 from pln_ivr.config.queues import Queues
-from pln_ivr.config.records import Recordings
+from pln_ivr.config.records import S3, Recordings
 from pln_ivr.config.release import Release
 from pln_ivr.dispatch.sender import Receiver
 from pln_ivr.errors import ConfigError
@@ -36,7 +36,8 @@ from pln_ivr.queues.callbacks import CallbackRules, Hours
 from pln_ivr.queues.desk import Habits
 from pln_ivr.queues.lines import Line
 from pln_ivr.recordings.forms import Codec
-from pln_ivr.recordings.jobs import ArchiveSettings
+from pln_ivr.recordings.jobs import ArchiveSettings, S3Place
+from pln_ivr.recordings.nightly import NightlyRules
 from pln_ivr.wording import spoken_week
 
 
@@ -61,6 +62,34 @@ def archive_of(recordings: Recordings) -> ArchiveSettings:
         folder=str(recordings.folder.absolute()),
         codec=Codec(recordings.codec),
         keys=str(recordings.keys.absolute()) if recordings.keys else None,
+        s3=_bucket(recordings.s3),
+    )
+
+
+def _bucket(s3: S3) -> S3Place | None:
+    if not s3.bucket:
+        return None
+    return S3Place(
+        bucket=s3.bucket,
+        prefix=s3.prefix,
+        endpoint=s3.endpoint,
+        region=s3.region,
+        access_key=s3.access_key,
+        secret_key=s3.secret_key.get_secret_value(),
+        seconds=s3.seconds,
+    )
+
+
+def nightly_of(settings: Settings) -> NightlyRules:
+    """When recordings are verified."""
+    recordings = settings.recordings
+    return NightlyRules(
+        mark=f"verified/{settings.node.name}",
+        journal_url=settings.journal.url,
+        spool=str(recordings.spool.absolute()),
+        archive=archive_of(recordings),
+        hour=recordings.verify_hour,
+        zone=ZoneInfo(settings.outages.zone),
     )
 
 

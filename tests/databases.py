@@ -1,6 +1,6 @@
 """The databases that the journal is tested on: a file of SQLite, and a real PostgreSQL.
 
-PostgreSQL is Debian's, from the machine or unpacked into .cache/postgresql by tests/postgresql.
+PostgreSQL is Debian's, from the machine or unpacked into .cache/tools by tests/tools.
 It runs as nobody, on a socket in a folder of its own; each test has a database of its own in it.
 """
 
@@ -26,7 +26,7 @@ from sqlalchemy.engine import Connection
 
 from pln_ivr.journal import schema
 
-UNPACKED = Path(__file__).resolve().parents[1] / ".cache/postgresql"
+UNPACKED = Path(__file__).resolve().parents[1] / ".cache/tools"
 USER = "nobody"  # PostgreSQL refuses to run as root
 START_SECONDS = 30.0
 KINDS = ("sqlite", "postgresql")

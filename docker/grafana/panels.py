@@ -69,6 +69,7 @@ def stat(title: str, query: str, unit: str = "short", red: float | None = None) 
 
 SEATS = Panel("Seats", {"taken": "pln_ivr_seats_in_use", "there are": "pln_ivr_seats_capacity"})
 WAITING = Panel("Callers waiting", {"{{queue}}": "pln_ivr_waiting_calls"})
+MENU_CHOICES = a_minute("pln_ivr_menu_choices_total", "choice")
 FULL = stat("Seats taken", "pln_ivr:seats:ratio", "percentunit", red=0.99)
 
 LIVE = Dashboard(
@@ -96,6 +97,7 @@ LIVE = Dashboard(
             },
             "s",
         ),
+        Panel("Customers to be called back", {"{{queue}}": "pln_ivr_callbacks_waiting"}),
         Panel(
             "In Asterisk",
             {"calls": "asterisk_calls_count", "channels": "asterisk_channels_count"},
@@ -137,6 +139,14 @@ BLACKOUT = Dashboard(
             {"{{reason}}": a_minute("pln_ivr_calls_total", "reason", '{outcome="abandoned"}')},
         ),
         Panel(
+            "Callbacks: waiting, and attempts a minute",
+            {
+                "waiting": "sum(pln_ivr_callbacks_waiting)",
+                "will be late": "pln_ivr_callbacks_late",
+                "{{result}}": a_minute("pln_ivr_callback_attempts_total", "result"),
+            },
+        ),
+        Panel(
             "Let go and failed a minute",
             {
                 "{{reason}}": a_minute(
@@ -163,6 +173,20 @@ BLACKOUT = Dashboard(
             },
         ),
         Panel("Room on the disk", {"free": "pln_ivr_disk_free_bytes"}, "bytes"),
+        Panel(
+            "Statements",
+            {"live": "pln_ivr_statements_live", "{{status}}": "pln_ivr_statements_pending"},
+            text="A draft waits for approval, an approved one to be published.",
+        ),
+        Panel(
+            "Reports of outages that are open",
+            {"{{area}}": "pln_ivr_outage_reports_open"},
+            text="An area with many in a short time is a cluster: see the alert OutageCluster.",
+        ),
+        Panel(
+            "For the field dispatch",
+            {"waiting": "pln_ivr_dispatch_waiting", "given up": "pln_ivr_dispatch_dead"},
+        ),
     ),
 )
 
@@ -239,6 +263,15 @@ QUALITY = Dashboard(
             "Repairs in an hour",
             {"{{what}}": "sum by (what) (increase(pln_ivr_repairs[1h]))"},
             text="What upkeep found wrong and put right: 0 in a healthy house.",
+        ),
+        Panel("Chosen in the menus a minute", {"{{choice}}": MENU_CHOICES}),
+        Panel(
+            "Reports of outages in an hour, by their end",
+            {"{{end}}": "sum by (end) (increase(pln_ivr_outage_reports_total[1h]))"},
+        ),
+        Panel(
+            "Attempts to tell the field dispatch, a minute",
+            {"{{verdict}}": a_minute("pln_ivr_dispatch_attempts_total", "verdict")},
         ),
     ),
 )

@@ -151,6 +151,7 @@ def _refuse_taken_ports(settings: PbxSettings) -> None:
     wanted = [
         (socket.SOCK_DGRAM, settings.bind, settings.sip_port, "PLN_SIP_PORT"),
         (socket.SOCK_STREAM, "127.0.0.1", settings.http_port, "PLN_HTTP_PORT"),
+        (socket.SOCK_STREAM, "127.0.0.1", settings.ami_port, "PLN_AMI_PORT"),
     ]
     for kind, address, port, variable in wanted:
         with socket.socket(socket.AF_INET, kind) as probe:

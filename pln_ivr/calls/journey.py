@@ -293,7 +293,9 @@ class Journey:
         self._house.desk.adopt(offer)
         async with AsyncExitStack() as exits:
             bridge = await exits.enter_async_context(self._bridge(there=True))
-            async with partners.bind(call, self._caller, offer, talk.recording) as partner:
+            async with partners.bind(
+                call, self._caller, offer, talk.recording, pauses=talk.pauses
+            ) as partner:
                 partners.begin_talking(partner)
                 ended = await self._talk(partner, bridge, exits)
             left = await self._talk_with_heirs(ended, bridge, exits)

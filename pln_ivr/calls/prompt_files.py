@@ -46,6 +46,9 @@ REQUIRED = (
     "on-hold",
     "agent-logged-out",
     "agent-noted",
+    "recording-paused",
+    "recording-resumed",
+    "recording-unchanged",
     *MENU_PROMPTS,
     *REPORT_PROMPTS,
     *BRIEF_PROMPTS,
@@ -74,6 +77,15 @@ class BuildReport:
     studio: tuple[str, ...]  # of all these, the ones that are studio recordings
     ignored: tuple[str, ...]  # files in the studio folder that are no prompt's: a typing error?
     seconds: Mapping[str, float]
+
+    def __str__(self) -> str:
+        words = f"{len(self.built)} built, {len(self.unchanged)} as they were"
+        words += f", {sum(self.seconds.values()):.0f} s in all"
+        if self.studio:
+            words += f"; from the studio: {', '.join(self.studio)}"
+        if self.ignored:
+            words += f"; no prompt's name, ignored: {', '.join(self.ignored)}"
+        return words
 
 
 def files_of(texts: Path, languages: Iterable[str]) -> Iterator[tuple[str, Path]]:

@@ -77,11 +77,8 @@ class ReportBook(Access):
 
     def register(self, report: NewReport) -> Registered:
         """A new report, or the one that the customer has."""
-        with self._one_line("write"):
-            try:
-                return self._register(report)
-            except sa.exc.IntegrityError:  # another node was faster; its row is there now
-                return self._register(report)
+        with self.changing() as connection:
+            return self._register(connection, report)
 
     def known(self, caller: str) -> str | None:
         """The customer number that this telephone reported last."""
@@ -165,31 +162,30 @@ class ReportBook(Access):
                 enqueue(connection, "outage_reopened", report_id, told, now)
         return True
 
-    def _register(self, report: NewReport) -> Registered:
+    def _register(self, connection: Connection, report: NewReport) -> Registered:
         table, now = tables.outage_reports, report.reported_at
         mine = (table.c.customer == report.customer, table.c.status == ReportStatus.OPEN)
-        with self._engine.begin() as connection:
-            found = connection.execute(sa.select(table).where(*mine).with_for_update())
-            earlier = found.mappings().first()
-            if earlier and _since(dict(earlier)) < now - self._rules.lasts:
-                over = {"status": ReportStatus.EXPIRED, "ended_at": now}
-                connection.execute(sa.update(table).where(*mine).values(over))
-                earlier = None
-            if earlier:
-                again = {"repeats": table.c.repeats + 1, "repeated_at": now}
-                connection.execute(sa.update(table).where(*mine).values(again))
-                others = self._open(connection, earlier["area"]) - 1
-                report_id = earlier["report_id"]
-                return Registered(False, earlier["reported_at"], others, report_id=report_id)
-            values = _values(report)
-            connection.execute(sa.insert(table), values)
-            if self._rules.dispatched:
-                told = {name: values[name] for name in _TOLD}
-                told |= {"reported_at": now.isoformat()}
-                enqueue(connection, "outage_report", values["report_id"], told, now)
-            others = self._open(connection, report.area) - 1
-            cluster = self._cluster(connection, report)
-            return Registered(True, now, others, cluster, values["report_id"])
+        found = connection.execute(sa.select(table).where(*mine))
+        earlier = found.mappings().first()
+        if earlier and _since(dict(earlier)) < now - self._rules.lasts:
+            over = {"status": ReportStatus.EXPIRED, "ended_at": now}
+            connection.execute(sa.update(table).where(*mine).values(over))
+            earlier = None
+        if earlier:
+            again = {"repeats": table.c.repeats + 1, "repeated_at": now}
+            connection.execute(sa.update(table).where(*mine).values(again))
+            others = self._open(connection, earlier["area"]) - 1
+            report_id = earlier["report_id"]
+            return Registered(False, earlier["reported_at"], others, report_id=report_id)
+        values = _values(report)
+        connection.execute(sa.insert(table), values)
+        if self._rules.dispatched:
+            told = {name: values[name] for name in _TOLD}
+            told |= {"reported_at": now.isoformat()}
+            enqueue(connection, "outage_report", values["report_id"], told, now)
+        others = self._open(connection, report.area) - 1
+        cluster = self._cluster(connection, report)
+        return Registered(True, now, others, cluster, values["report_id"])
 
     def _open(self, connection: Connection, area: str) -> int:
         table = tables.outage_reports

@@ -24,6 +24,9 @@ from pln_ivr.outcomes import Stage, StatementStatus
 MOST_LIVE = 3
 """So many may be live at once: a caller hears them all, one after the other."""
 
+PENDING = (StatementStatus.DRAFT, StatementStatus.APPROVED)
+"""Waits for somebody, and callers do not hear it yet."""
+
 NOBODY = "-"
 """Ends what ended by itself."""
 
@@ -81,6 +84,17 @@ class Statements(Access):
             table.c.status == StatementStatus.LIVE, table.c.expires_at > now
         )
         return [_statement(row) for row in self._rows(query.order_by(table.c.version))]
+
+    def pending(self, now: datetime) -> dict[StatementStatus, int]:
+        """How many are drafted and how many approved that could still go live. Raises
+        JournalError."""
+        status, counts = tables.statements.c.status, dict.fromkeys(PENDING, 0)
+        query = sa.select(status, sa.func.count().label("count")).where(
+            status.in_(PENDING), tables.statements.c.expires_at > now
+        )
+        for row in self._rows(query.group_by(status)):
+            counts[StatementStatus(row["status"])] = row["count"]
+        return counts
 
     def live_between(self, since: datetime, until: datetime, now: datetime) -> list[StatementRow]:
         """Those that were live at some time from `since` to before `until`, the oldest first.

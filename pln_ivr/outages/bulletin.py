@@ -7,20 +7,28 @@ lets go of what is over by its own clock, whether the journal can be read or not
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
-from datetime import UTC, datetime
+import re
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import structlog
 
 from pln_ivr.errors import EntryError, JournalError
-from pln_ivr.journal.statements import StatementRow, Statements, expire_statements
+from pln_ivr.journal.statements import PENDING, StatementRow, Statements, expire_statements
+from pln_ivr.outcomes import StatementStatus
 from pln_ivr.speech import SILENCE, write_atomically
 
 log = structlog.get_logger("pln_ivr.bulletin")
 
 FALLBACK = "statement"
 """The prompt that Asterisk plays by itself while this program is away: all of them, or silence."""
+
+KEPT = timedelta(minutes=10)
+"""The audio of what is over stays for so long: a caller may be about to hear it, and another node
+that shares the folder may learn of the end later. The journal keeps it for good."""
+
+_AUDIO = re.compile(r"statement-([0-9]+)\.alaw")
 
 
 def prompt_of(version: int) -> str:
@@ -51,6 +59,10 @@ class Bulletin:
         self._looking = asyncio.Lock()
         self._in_place = False
         """What an earlier run left for Asterisk to play may be over since."""
+        self._over: dict[int, datetime] = {}
+        """Versions whose audio is there though they are not live, and since when that is known."""
+        self.pending: Mapping[StatementStatus, int] = dict.fromkeys(PENDING, 0)
+        """How many wait for approval, and how many to go live, at the last look."""
         self.failing = False
         """The journal, or the prompts' folder, does not do what it should."""
 
@@ -84,7 +96,7 @@ class Bulletin:
 
     async def _look(self) -> None:
         try:
-            live = await asyncio.to_thread(self._read)
+            live, self.pending = await asyncio.to_thread(self._read)
         except (JournalError, EntryError, OSError) as error:
             if not self.failing:
                 log.error("statements_not_read", error=str(error))
@@ -100,22 +112,43 @@ class Bulletin:
         self._changed.set()
         self._changed = asyncio.Event()
 
-    def _read(self) -> list[StatementRow]:
-        """What is live, its audio in place."""
+    def _read(self) -> tuple[list[StatementRow], Mapping[StatementStatus, int]]:
+        """What is live, its audio in place; and how many are on the way there."""
         now = self._now()
         with Statements(self._url) as statements:
-            live = statements.live(now)
-            if live == self._live and self._in_place:
-                return live
-            audio = {row.version: statements.audio(row.version) for row in live}
-        for version, sound in audio.items():
-            self._place(self._folder / f"{prompt_of(version)}.alaw", sound)
-        together = b"".join(audio.values())
-        self._place(self._folder / f"{FALLBACK}.alaw", together or SILENCE)
-        self._in_place = True
-        if any(row not in live for row in self._live):
-            expire_statements(self._url, now)
-        return live
+            live, pending = statements.live(now), statements.pending(now)
+            known = live == self._live and self._in_place
+            audio = {} if known else {row.version: statements.audio(row.version) for row in live}
+        if not known:
+            for version, sound in audio.items():
+                self._place(self._folder / f"{prompt_of(version)}.alaw", sound)
+            together = b"".join(audio.values())
+            self._place(self._folder / f"{FALLBACK}.alaw", together or SILENCE)
+            self._in_place = True
+            self._over = self._left_over(live, now)
+            if any(row not in live for row in self._live):
+                expire_statements(self._url, now)
+        self._sweep(now)
+        return live, pending
+
+    def _left_over(self, live: list[StatementRow], now: datetime) -> dict[int, datetime]:
+        """The versions whose audio nobody is to hear any more, since when."""
+        found = (_AUDIO.fullmatch(file.name) for file in self._folder.iterdir())
+        there = {int(name[1]) for name in found if name}
+        return {
+            version: self._over.get(version, now)
+            for version in there - {row.version for row in live}
+        }
+
+    def _sweep(self, now: datetime) -> None:
+        """Remove the audio of what has been over for long enough. What cannot be removed is in
+        nobody's way: it is tried again when something else goes live or ends."""
+        for version in [v for v, since in self._over.items() if now - since >= KEPT]:
+            del self._over[version]
+            try:
+                (self._folder / f"{prompt_of(version)}.alaw").unlink(missing_ok=True)
+            except OSError as error:
+                log.warning("statement_audio_stays", version=version, error=str(error))
 
     def _place(self, file: Path, sound: bytes) -> None:
         """Write it unless it is there already: other programs may share the folder."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 
 from native.root import Install, find_asterisk
 from pln_ivr.calls.prompt_files import build_prompts, files_of, load_texts
+from pln_ivr.speech import BYTES_PER_SECOND
 from tests.asterisk.talk import Talk
 from tests.asterisk.world import REPO, World
 
@@ -24,12 +26,26 @@ def install() -> Install:
     return find_asterisk(CACHE)
 
 
+SHORT_SECONDS = 2.0
+
+
 @pytest.fixture(scope="session")
-def prompts() -> Path:
-    """The prompts, built once."""
+def spoken() -> Path:
+    """The prompts as callers hear them, built once."""
     folder = CACHE / "prompts"
     for language, file in files_of(REPO / "asterisk-conf/prompts/id.toml", ["en"]):
         build_prompts(load_texts(file, language), folder / language)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def prompts(spoken: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Their beginnings: most tests are about what comes after eight seconds of the notice. A module
+    in which callers are met while they hear them takes the whole ones."""
+    folder = tmp_path_factory.mktemp("prompts") / "short"
+    shutil.copytree(spoken, folder)
+    for file in folder.rglob("*.alaw"):
+        file.write_bytes(file.read_bytes()[: int(SHORT_SECONDS * BYTES_PER_SECOND)])
     return folder
 
 

@@ -4,11 +4,20 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Callable
+from pathlib import Path
+
+import pytest
 
 from native.ear import Ear
 from pln_ivr.outcomes import OfferResult, Reason, Result, Stage
 from tests.asterisk.sound import both_tones, from_alaw, loudness, seconds_of
 from tests.asterisk.world import AGENT_HZ, CALLER_HZ, SECRET, World, eventually
+
+
+@pytest.fixture
+def prompts(spoken: Path) -> Path:
+    """Whole, so that callers can be met in them."""
+    return spoken
 
 
 def stages(world: World) -> list[Stage]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
@@ -14,6 +15,12 @@ from pln_ivr.outcomes import Reason, Result, Stage
 from tests.asterisk.sound import seconds_of
 from tests.asterisk.world import World, eventually
 from tests.bench.proxy import Proxy
+
+
+@pytest.fixture
+def prompts(spoken: Path) -> Path:
+    """Whole, so that callers can be met in them."""
+    return spoken
 
 
 @contextmanager

@@ -61,8 +61,8 @@ def test_caller_hangs_up_while_waiting(make_world: Callable[..., World]) -> None
 def test_caller_hangs_up_while_the_agent_is_rung(make_world: Callable[..., World]) -> None:
     world = make_world(["101"])
     port = world.make_ready("101")
-    # The notice takes 8 s and the agent is rung at once after it, for up to 11 s.
-    with world.phones.never("ag-101", port) as agent, world.phones.caller(hold=12.0) as caller:
+    # The agent is rung for up to 11 s, at once after the notice.
+    with world.phones.never("ag-101", port) as agent, world.phones.caller(hold=7.0) as caller:
         until_stage(world, Stage.RINGING)
         caller.wait()
         eventually(saw(agent, "cancelled"), 5, "the CANCEL at the agent's phone")
@@ -80,7 +80,7 @@ def test_caller_hangs_up_in_the_conversation(make_world: Callable[..., World]) -
         Ear(world.agent_tone) as agent_ear,
         world.phones.answer("ag-101", port, after=0.5, sound=agent_ear) as agent,
         Ear(world.caller_tone) as caller_ear,
-        world.phones.caller(hold=14.0, sound=caller_ear) as caller,
+        world.phones.caller(hold=8.0, sound=caller_ear) as caller,
     ):
         caller.wait()
         eventually(saw(agent, "remote-bye"), 5, "the BYE at the agent's phone")

@@ -5,10 +5,19 @@ from __future__ import annotations
 import signal
 from collections import Counter
 from collections.abc import Callable
+from pathlib import Path
+
+import pytest
 
 from native.ear import Ear
 from pln_ivr.outcomes import Reason, Result, Stage
 from tests.asterisk.world import World, eventually
+
+
+@pytest.fixture
+def prompts(spoken: Path) -> Path:
+    """Whole, so that callers can be met in them."""
+    return spoken
 
 
 def test_no_more_arrivals_a_second_than_allowed(make_world: Callable[..., World]) -> None:

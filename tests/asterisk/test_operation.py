@@ -4,11 +4,20 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Callable
+from pathlib import Path
+
+import pytest
 
 from native.ear import Ear
 from pln_ivr.outcomes import Reason, Result, Stage
 from tests.asterisk.sound import seconds_of
 from tests.asterisk.world import SECRET, World, eventually
+
+
+@pytest.fixture
+def prompts(spoken: Path) -> Path:
+    """Whole, so that callers can be met in them."""
+    return spoken
 
 
 def in_stage(world: World, stage: Stage, count: int = 1) -> Callable[[], bool]:

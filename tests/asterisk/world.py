@@ -24,16 +24,22 @@ from pln_ivr.recordings.names import name_of
 REPO = Path(__file__).resolve().parents[2]
 SECRET = "agents-of-the-tests"
 CALLER_HZ, AGENT_HZ = 440, 660
+FIRST_PAUSE, LONGEST_PAUSE = 0.05, 0.3
 
 T = TypeVar("T")
 
 
 def eventually(look: Callable[[], T], seconds: float = 10.0, what: str = "it") -> T:
-    """Poll until `look` gives something true, and return it; fail the test at the deadline."""
-    deadline = time.monotonic() + seconds
+    """Poll until `look` gives something true, and return it; fail the test at the deadline.
+
+    Often at first, more rarely when it takes longer: a look at /metrics or the journal costs both
+    processes milliseconds, and many tests look at the same time.
+    """
+    deadline, pause = time.monotonic() + seconds, FIRST_PAUSE
     while not (seen := look()):
         assert time.monotonic() < deadline, f"{what} did not happen within {seconds:g} s"
-        time.sleep(0.05)
+        time.sleep(pause)
+        pause = min(pause * 1.5, LONGEST_PAUSE)
     return seen
 
 

@@ -60,15 +60,19 @@ def engine() -> Iterator[dict[str, str] | None]:
 class Stack:
     """docker/up, docker/upgrade, docker/down in a copy of the checkout, on ports of its own."""
 
-    def __init__(self, folder: Path, client: dict[str, str], **settings: str) -> None:
+    def __init__(
+        self, folder: Path, client: dict[str, str], *, rtp_ports: int = 4000, **settings: str
+    ) -> None:
         self.folder = folder
         self.state = folder / ".cache/docker"
         self.name = f"pln-test-{os.getpid()}"
         self.sip_port = free_port()
         self.console_port = free_port(socket.SOCK_STREAM)
         self.http_port = free_port(socket.SOCK_STREAM)
+        self.ami_port = free_port(socket.SOCK_STREAM)
         self.prometheus_port = free_port(socket.SOCK_STREAM)
-        self.rtp = free_rtp_range()
+        self.postgres_port = free_port(socket.SOCK_STREAM)
+        self.rtp = free_rtp_range(rtp_ports)
         first, last = self.rtp
         self._environment = client | {
             "COMPOSE_PROJECT_NAME": self.name,
@@ -76,8 +80,12 @@ class Stack:
             "PLN_SIP_BIND": "127.0.0.1",
             "PLN_SIP_PORT": str(self.sip_port),
             "PLN_HTTP_PORT": str(self.http_port),
+            "PLN_AMI_PORT": str(self.ami_port),
             "PLN_IVR_CONSOLE__PORT": str(self.console_port),
             "PLN_PROMETHEUS_PORT": str(self.prometheus_port),
+            "PLN_POSTGRES_PORT": str(self.postgres_port),
+            "PLN_BUILD_NETWORK": "host",
+            "PLN_NOFILE": "16384",
             "PLN_RTP_START": str(first),
             "PLN_RTP_END": str(last),
             **settings,
@@ -85,12 +93,15 @@ class Stack:
         for name in _files():
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(REPO / name, folder / name)
+        self._at_first = self.kept()
 
-    def run(self, *command: str, seconds: float = 900) -> subprocess.CompletedProcess[str]:
-        """A command in the copy, to its end."""
+    def run(
+        self, *command: str, seconds: float = 900, **settings: str
+    ) -> subprocess.CompletedProcess[str]:
+        """A command in the copy, to its end; with more settings, if there are any."""
         return subprocess.run(
-            command, cwd=self.folder, env=self._environment, capture_output=True, text=True,
-            timeout=seconds,
+            command, cwd=self.folder, env=self._environment | settings, capture_output=True,
+            text=True, timeout=seconds,
         )  # fmt: skip
 
     def said(self, *command: str) -> str:
@@ -103,8 +114,20 @@ class Stack:
         """What docker/compose prints."""
         return self.said("docker/compose", *words)
 
+    def kept(self) -> set[str]:
+        """What the engine keeps and what lies in the folder, whoever made it; images are not in it:
+        what they are built from stays, for the next time."""
+        commands = (
+            ("docker", "ps", "--all", "--quiet"),
+            ("docker", "volume", "ls", "--quiet"),
+            ("docker", "network", "ls", "--quiet"),
+        )
+        engine = {each for command in commands for each in self.said(*command).split()}
+        return engine | {str(path) for path in self.folder.rglob("*")}
+
     def left(self) -> list[str]:
-        """Containers, volumes, networks and images of this installation that are there."""
+        """Containers, volumes, networks and images of this installation that are there, and
+        whatever else the engine keeps or lies in the folder that was not there at first."""
         label = f"label=com.docker.compose.project={self.name}"
         commands = (
             ("docker", "ps", "--all", "--quiet", "--filter", label),
@@ -112,7 +135,8 @@ class Stack:
             ("docker", "network", "ls", "--quiet", "--filter", label),
             ("docker", "image", "ls", "--quiet", "--filter", f"reference=pln-ivr/*:{self.name}"),
         )
-        return [found for command in commands for found in self.said(*command).split()]
+        named = {found for command in commands for found in self.said(*command).split()}
+        return sorted(named | (self.kept() - self._at_first))
 
     def processes(self, service: str) -> list[int]:
         """The process ids, on this machine, of a service's containers."""

@@ -69,6 +69,7 @@ def test_up_calls_and_down_leaves_nothing(checkout: Path) -> None:
         "PLN_SIP_BIND": "127.0.0.1",
         "PLN_SIP_PORT": str(free_port()),
         "PLN_HTTP_PORT": str(free_port(socket.SOCK_STREAM)),
+        "PLN_AMI_PORT": str(free_port(socket.SOCK_STREAM)),
         "PLN_RTP_START": str(first),
         "PLN_RTP_END": str(last),
         "PLN_IVR_CONSOLE__PORT": str(console),

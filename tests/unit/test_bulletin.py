@@ -14,10 +14,10 @@ from pln_ivr.journal.statements import (
     renew_statement,
     withdraw_statement,
 )
-from pln_ivr.outages.bulletin import FALLBACK, Bulletin, prompt_of
+from pln_ivr.outages.bulletin import FALLBACK, KEPT, Bulletin, prompt_of
 from pln_ivr.outcomes import StatementStatus
 from pln_ivr.speech import SILENCE
-from tests.unit.pronouncing import approved, live, prepare
+from tests.unit.pronouncing import approved, drafted, live, prepare
 
 ONE, TWO = b"\x11" * 800, b"\x22" * 800
 
@@ -54,6 +54,9 @@ class Board:
         journal = Path(self.url.removeprefix("sqlite:///"))
         away = journal.with_suffix(".away")
         (journal if hidden else away).rename(away if hidden else journal)
+
+    def audio(self) -> set[str]:
+        return {file.stem for file in self.folder.iterdir()} - {FALLBACK}
 
     def versions(self) -> list[int]:
         return [row.version for row in self.bulletin.live()]
@@ -145,6 +148,54 @@ async def test_what_an_earlier_run_left_for_asterisk_to_play_is_put_right(board:
     (board.folder / f"{FALLBACK}.alaw").write_bytes(ONE)
     await board.bulletin.look()
     assert board.sound(FALLBACK) == SILENCE
+
+
+async def test_the_audio_of_what_is_over_stays_for_a_while_and_then_goes(board: Board) -> None:
+    (board.folder / "notice.alaw").write_bytes(ONE)
+    over, lives = live(board.url, ONE, areas=("A",)), live(board.url, TWO, areas=("B",))
+    await board.bulletin.look()
+    withdraw_statement(board.url, over, "Budi")
+    await board.bulletin.look()
+    board.clock.ahead = KEPT * 0.9
+    await board.bulletin.look()
+    assert board.audio() == {"notice", prompt_of(over), prompt_of(lives)}
+    later = live(board.url, ONE, areas=("C",))  # a change does not begin the while anew
+    await board.bulletin.look()
+    board.clock.ahead = KEPT * 1.1
+    await board.bulletin.look()
+    assert board.audio() == {"notice", prompt_of(lives), prompt_of(later)}
+
+
+async def test_the_audio_that_an_earlier_run_left_goes(board: Board) -> None:
+    (board.folder / f"{prompt_of(7)}.alaw").write_bytes(ONE)
+    another = board.another()
+    await another.look()
+    assert prompt_of(7) in board.audio()
+    board.clock.ahead = KEPT * 1.1
+    await another.look()
+    assert board.audio() == set()
+
+
+async def test_audio_that_cannot_be_removed_is_in_nobodys_way(board: Board) -> None:
+    (board.folder / f"{prompt_of(7)}.alaw").mkdir()
+    await board.bulletin.look()
+    board.clock.ahead = KEPT * 1.1
+    version = live(board.url, ONE)
+    await board.bulletin.look()
+    assert (board.bulletin.failing, board.versions()) == (False, [version])
+
+
+async def test_it_knows_who_waits_for_approval_and_who_to_go_live(board: Board) -> None:
+    draft, approval = StatementStatus.DRAFT, StatementStatus.APPROVED
+    drafted(board.url)
+    drafted(board.url)
+    approved(board.url)
+    live(board.url)
+    await board.bulletin.look()
+    assert board.bulletin.pending == {draft: 2, approval: 1}
+    board.clock.ahead = timedelta(hours=3)  # they could not go live any more
+    await board.bulletin.look()
+    assert board.bulletin.pending == {draft: 0, approval: 0}
 
 
 async def test_a_folder_that_cannot_be_written_is_tried_again(board: Board) -> None:

@@ -21,6 +21,7 @@ from pln_ivr.dispatch.sender import AT_ONCE, Receiver, Sender
 from pln_ivr.errors import ConfigError, EntryError
 from pln_ivr.journal.dispatches import Dispatches, DispatchRow, Outbox
 from pln_ivr.journal.outages import ReportBook, ReportRules
+from tests.databases import Database
 from tests.unit.pronouncing import prepare
 from tests.unit.receiver import SECRET, field_dispatch
 from tests.unit.running import Run
@@ -31,8 +32,8 @@ RULES = ReportRules(GIVE_UP, cluster_reports=3, cluster_within=30 * MINUTE, disp
 
 
 @pytest.fixture
-def url(tmp_path: Path) -> str:
-    return prepare(f"sqlite:///{tmp_path}/journal.db")
+def url(database: Database) -> str:
+    return prepare(database.url)
 
 
 @pytest.fixture

@@ -62,6 +62,7 @@ ONLY_IN = {
     "av": "recordings",
     "numpy": "recordings",
     "cryptography": "certificates recordings",
+    "obstore": "recordings",
 }
 
 

@@ -20,6 +20,7 @@ from pln_ivr.journal import schema, tables
 from pln_ivr.journal.outages import NewReport, Registered, ReportBook, ReportRules
 from pln_ivr.outages import reports as reports_module
 from pln_ivr.outages.reports import Reports, ReportSettings, area_of
+from tests.databases import Database
 from tests.unit.pronouncing import prepare
 
 NOON = datetime(2026, 11, 26, 5, 0, tzinfo=UTC)
@@ -29,8 +30,8 @@ PREFIXES = {"51": "Bandung", "512": "Garut", "53": "Depok"}
 
 
 @pytest.fixture
-def url(tmp_path: Path) -> str:
-    return prepare(f"sqlite:///{tmp_path}/journal.db")
+def url(database: Database) -> str:
+    return prepare(database.url)
 
 
 @pytest.fixture
@@ -58,7 +59,9 @@ def test_a_customer_has_one_report_of_an_outage(url: str, book: ReportBook) -> N
     again = book.register(report(1, NOON + 5 * MINUTE))
     assert again == Registered(False, NOON, 1)
     assert book.register(report(3, area="Depok")).neighbours == 0
-    first, *others = stored(url, tables.outage_reports)
+    first, *others = sorted(
+        stored(url, tables.outage_reports), key=lambda row: (row["customer"], row["reported_at"])
+    )
     assert (first["repeats"], first["repeated_at"]) == (1, NOON + 5 * MINUTE)
     assert len(others) == 2
 

@@ -64,6 +64,9 @@ def write_tone(path: Path, frequency: float, *, rate: int = 44100, level: float 
         file.writeframes(b"".join(struct.pack("<hh", v, v) for v in silence + tone + silence))
 
 
+pytestmark = pytest.mark.xdist_group("prompts")  # all of them are spoken once
+
+
 @pytest.fixture(scope="module")
 def texts() -> Prompts:
     return load_texts(TEXTS)
@@ -153,6 +156,8 @@ def test_a_studio_recording_replaces_the_voice(tmp_path: Path, kind: str) -> Non
         ("notice",),
         ("notise.wav",),
     )
+    assert "1 built, " in str(report)
+    assert str(report).endswith("; from the studio: notice; no prompt's name, ignored: notise.wav")
     values = samples(out / "notice.alaw")
     assert 1.1 < len(values) / 8000 < 1.35  # the silence is cut to 0.1 s at both ends
     assert -4.0 < peak_db(values) < -2.0
