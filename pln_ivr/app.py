@@ -35,10 +35,12 @@ from pln_ivr.calls.prompts import Prompts
 from pln_ivr.calls.reception import Reception, Refusal
 from pln_ivr.calls.recording_pauses import Pausing
 from pln_ivr.calls.room import WaitingRoom
+from pln_ivr.calls.staying import Staying
 from pln_ivr.calls.upkeep import Upkeep
 from pln_ivr.calls.whisper import whisper
 from pln_ivr.config import Settings
 from pln_ivr.console.auth import finder
+from pln_ivr.console.callbacks import JournalCallbacks
 from pln_ivr.console.events import LiveStatements
 from pln_ivr.console.evidence import JournalEvidence
 from pln_ivr.console.feed import Feed
@@ -166,6 +168,9 @@ class App:
             settings.journal.url, receiver_of(settings.dispatch), metrics.dispatch_attempted
         )
         self.bills = Bills(source_of(settings.bill), metrics.bill_looked_up, loop.time)
+        self.staying = Staying(
+            self.seats, settings.release.share, lambda: bool(self.bulletin.live())
+        )
         prompts = Prompts(
             ari,
             incarnation,
@@ -252,6 +257,7 @@ class App:
                 self.bulletin, ari, prompts, settings.node.name, self.telling.hearing
             ),
             menu=dialogues.menu(self.reports, self.bills, callbacks),
+            releasing=dialogues.releasing(self.staying, self.reports, callbacks),
             callbacks=callbacks,
             callback_store=self.callbacks,
             returning=Returning(settings.queues.resume_seconds),
@@ -318,6 +324,7 @@ class App:
                 self._settings.journal.url, draft_rules(self._settings), self.bulletin.look
             ),
             outages=ReportedOutages(self.reports),
+            callbacks=JournalCallbacks(self._settings.journal.url),
             replay=JournalReplay(self._settings.journal.url, library.open),
             feed=self.feed,
             find=finder(tokens),

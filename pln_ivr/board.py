@@ -67,6 +67,7 @@ class Board:
                 priority=place.line.priority,
                 caller=masked(self.caller_of(place.call_id)),
                 expected_wait_seconds=standing.expected,
+                called_back=place.virtual,
             )
             for place, standing in self.desk.standings()
         ]
@@ -96,7 +97,8 @@ class Board:
 
     def _queue(self, name: str, places: list[Place]) -> QueueView:
         line, settings = self.desk.lines[name], self.settings.names[name]
-        here = [place for place in places if place.line.name == name]
+        every = [place for place in places if place.line.name == name]
+        here = [place for place in every if not place.virtual]
         able = self.desk.able(line)
         joined = min((place.joined for place in here), default=datetime.now(UTC))
         return QueueView(
@@ -108,7 +110,7 @@ class Board:
             service_level=self.levels.level(name),
             service_target=settings.service_share,
             service_seconds=settings.service_seconds,
-            expected_wait_seconds=self.desk.expected_wait(line, len(here) + 1),
+            expected_wait_seconds=self.desk.expected_wait(line, len(every) + 1),
         )
 
     # -- what can be ordered ---------------------------------------------------------------

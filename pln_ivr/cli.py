@@ -17,6 +17,7 @@ from rich.table import Table
 
 from pln_ivr import __version__, checks, orders, service
 from pln_ivr.calls.prompt_files import build_prompts
+from pln_ivr.commands.callback import callback_cli
 from pln_ivr.commands.conduct import conduct_cli
 from pln_ivr.commands.dispatch import dispatch_cli
 from pln_ivr.commands.options import ConfigFile
@@ -54,6 +55,7 @@ cli.add_typer(person_cli, name="person")
 cli.add_typer(recordings_cli, name="recordings")
 cli.add_typer(statement_cli, name="statement")
 cli.add_typer(dispatch_cli, name="dispatch")
+cli.add_typer(callback_cli, name="callback")
 
 
 @cli.command()

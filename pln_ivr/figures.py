@@ -11,6 +11,7 @@ from pln_ivr.ari import Client
 from pln_ivr.calls.admission import Seats
 from pln_ivr.calls.calling_back import CallingBack
 from pln_ivr.calls.reception import Reception
+from pln_ivr.calls.staying import Staying
 from pln_ivr.calls.upkeep import Repair, Upkeep
 from pln_ivr.certificates import expiry
 from pln_ivr.dispatch.delivery import Verdict
@@ -36,6 +37,7 @@ class Parts(Protocol):
     ari: Client
     journal: JournalWriter
     seats: Seats
+    staying: Staying
     agents: Agents
     desk: Desk
     reception: Reception
@@ -60,6 +62,10 @@ def show(
     gauge, ari, journal, disk = metrics.gauge, parts.ari, parts.journal, parts.disk
     gauge("pln_ivr_seats_in_use", "Seats taken", lambda: parts.seats.in_use)
     gauge("pln_ivr_seats_capacity", "Seats there are", lambda: parts.seats.budget)
+    staying = parts.staying
+    gauge("pln_ivr_seats_staying", "Seats of callers who stay", lambda: staying.count)
+    gauge("pln_ivr_seats_to_stay", "Seats that callers may stay in", lambda: staying.most)
+    gauge("pln_ivr_outage_mode", "1: some seats are for brief visits", lambda: staying.outage)
     gauge("pln_ivr_ari_ready", "1 if connected", lambda: float(ari.ready))
     gauge("pln_ivr_ari_reconnections", "Connections lost", lambda: ari.reconnections)
     gauge("pln_ivr_journal_backlog", "Rows to store", lambda: journal.backlog)

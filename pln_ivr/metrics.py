@@ -23,6 +23,7 @@ from prometheus_client.registry import Collector
 from pln_ivr.outcomes import (
     REASONS,
     BillEnd,
+    BriefEnd,
     CallbackEnd,
     CallbackResult,
     FlagResult,
@@ -123,6 +124,14 @@ class Metrics:
             ["verdict"],
             registry=registry,
         )
+        self._brief = Counter(
+            "pln_ivr_brief_visits",
+            "Callers who could not stay, by how that ended",
+            ["end"],
+            registry=registry,
+        )
+        for brief_end in BriefEnd:
+            self._brief.labels(brief_end)
         self._attempts = Counter(
             "pln_ivr_dispatch_attempts",
             "Attempts to deliver something to the field dispatch",
@@ -262,6 +271,10 @@ class Metrics:
         """Count each of these from 0 on: what begins at 1 has no rate."""
         for verdict in verdicts:
             self._attempts.labels(verdict)
+
+    def brief_visit_ended(self, end: BriefEnd) -> None:
+        """Count a brief visit that came past the statement."""
+        self._brief.labels(end).inc()
 
     def dispatch_attempted(self, verdict: str) -> None:
         """Count an attempt; `verdict` is one of dispatch.delivery.Verdict."""

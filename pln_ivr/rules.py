@@ -15,6 +15,7 @@ from pln_ivr.calls.menu import Choice, Kind, Menu, Page
 from pln_ivr.calls.phone_number import PROMPTS as CALLBACK_PROMPTS
 from pln_ivr.calls.prompt_files import Prompts, files_of, is_built, load_texts, with_texts
 from pln_ivr.calls.reaching import PROMPTS as CALLING_PROMPTS
+from pln_ivr.calls.releasing import Bounds
 from pln_ivr.config import Settings
 from pln_ivr.config.agents import Outbound
 from pln_ivr.config.bill import Bill
@@ -25,6 +26,7 @@ from pln_ivr.config.menu import Menu as MenuSettings
 from pln_ivr.config.menu import MenuKey
 from pln_ivr.config.queues import Queues
 from pln_ivr.config.records import S3, Recordings
+from pln_ivr.config.release import Release
 from pln_ivr.dispatch.sender import Receiver
 from pln_ivr.errors import ConfigError
 from pln_ivr.journal.outages import ReportRules
@@ -189,6 +191,11 @@ def waiting_offer_of(callbacks: Callbacks) -> WaitingOffer:
 def patience_of(settings: MenuSettings) -> Patience:
     """How long who keys a number is waited for: as in the menu."""
     return Patience(settings.no_input_seconds, settings.no_input_tries, settings.invalid_tries)
+
+
+def bounds_of(settings: Release) -> Bounds:
+    """How long a brief visit may be."""
+    return Bounds(settings.tries, settings.key_seconds, settings.longest_seconds)
 
 
 def menu_of(settings: MenuSettings) -> Menu | None:

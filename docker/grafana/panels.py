@@ -97,6 +97,7 @@ LIVE = Dashboard(
             },
             "s",
         ),
+        Panel("Customers to be called back", {"{{queue}}": "pln_ivr_callbacks_waiting"}),
         Panel(
             "In Asterisk",
             {"calls": "asterisk_calls_count", "channels": "asterisk_channels_count"},
@@ -123,10 +124,27 @@ BLACKOUT = Dashboard(
             },
         ),
         SEATS,
+        Panel(
+            "Seats to wait, ring or talk in",
+            {"taken": "pln_ivr_seats_staying", "there are": "pln_ivr_seats_to_stay"},
+            text="The others are for brief visits while a statement is live.",
+        ),
+        Panel(
+            "Brief visits a minute, by how they ended",
+            {"{{end}}": a_minute("pln_ivr_brief_visits_total", "end")},
+        ),
         WAITING,
         Panel(
             "Gave up a minute, by how far they had come",
             {"{{reason}}": a_minute("pln_ivr_calls_total", "reason", '{outcome="abandoned"}')},
+        ),
+        Panel(
+            "Callbacks: waiting, and attempts a minute",
+            {
+                "waiting": "sum(pln_ivr_callbacks_waiting)",
+                "will be late": "pln_ivr_callbacks_late",
+                "{{result}}": a_minute("pln_ivr_callback_attempts_total", "result"),
+            },
         ),
         Panel(
             "Let go and failed a minute",

@@ -39,7 +39,7 @@ HANDOVER_SECONDS = 0.5
 """How long a run that is being replaced may take to store its last rows."""
 
 
-GREETED = (Stage.ADMISSION, Stage.NOTICE, Stage.STATEMENT, Stage.MENU)
+GREETED = (Stage.ADMISSION, Stage.NOTICE, Stage.STATEMENT, Stage.RELEASE, Stage.MENU)
 """Stages in which a prompt of the earlier run may still be playing."""
 
 
@@ -155,7 +155,8 @@ class Adoption:
             log.warning("leftover_channel", call_id=row.call_id)
             await self._ari.hang_up(channel.id, row.cause or 16)
             return None
-        if channel.id.startswith(OUT) and not channel.answered:
+        told_something = row is not None and row.queue is None and leg is None
+        if channel.id.startswith(OUT) and (told_something or not channel.answered):
             log.warning("dialling_given_up", channel=channel.id)
             await self._ari.hang_up(channel.id)
             return None  # Asterisk's list closes the row

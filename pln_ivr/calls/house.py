@@ -14,6 +14,7 @@ from pln_ivr.calls.callout import Trunk
 from pln_ivr.calls.conversation import Means
 from pln_ivr.calls.partner import Partners
 from pln_ivr.calls.prompts import Prompts
+from pln_ivr.calls.releasing import Releasing
 from pln_ivr.calls.room import WaitingRoom
 from pln_ivr.calls.walk import MenuWalk
 from pln_ivr.journal import RecordingPauseRow
@@ -57,6 +58,7 @@ class House:
     callbacks: Callbacks | None
     """None: nobody can be called back."""
     callback_store: CallbackStore
+    releasing: Releasing
     returning: Returning
     means: Means
     seats: Seats

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
+from pln_ivr.commands.report_callbacks import callbacks_table
 from pln_ivr.commands.report_chart import BLUE, GREEN, GREY, ORANGE, RED, Chart, Level, Series
 from pln_ivr.commands.report_form import Report, Row, Table
 from pln_ivr.commands.report_making import Making
@@ -73,6 +74,7 @@ def day_report(making: Making) -> Report:
             course,
             _outcomes(figures),
             _rings(rings),
+            callbacks_table(making),
         ],
         [_arrivals(making, figures), _seats(making, figures), _ends(making, figures)],
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, fields
 
+from pln_ivr.commands.report_callbacks import callbacks_table
 from pln_ivr.commands.report_chart import BLUE, GREEN, GREY, ORANGE, Chart, Series
 from pln_ivr.commands.report_form import Report, Row, Table
 from pln_ivr.commands.report_making import Making
@@ -46,6 +47,7 @@ def outage_report(making: Making) -> Report:
                 words=["path", "end"],
                 about="The newest statement that the callers had heard, and what they chose.",
             ),
+            callbacks_table(making),
         ],
         [_heard(figures), _chosen(menu)],
     )

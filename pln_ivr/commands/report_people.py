@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, fields
 
+from pln_ivr.commands.report_callbacks import CALLBACKS, callbacks_by_queue
 from pln_ivr.commands.report_chart import BLUE, GREEN, GREY, ORANGE, RED, Chart, Series
 from pln_ivr.commands.report_form import Report, Row, Table
 from pln_ivr.commands.report_making import Making
@@ -35,6 +36,7 @@ def _columns(name: str) -> list[str]:
 QUEUE_COLUMNS = [field.name for field in fields(QueueFigures) if field.name != "waits"] + [
     "median_wait_seconds",
     "wait_90_seconds",
+    *CALLBACKS,
 ]
 AGENT_COLUMNS = [name for field in fields(AgentFigures) for name in _columns(field.name)]
 
@@ -49,8 +51,10 @@ def queues_report(making: Making) -> Report:
                 tally.add(call.queue, call.outcome, call.queued, call.talking, call.ended)
     figures = tally.figures()
     total = queues_together(figures)
-    rows = [_queue_row(one) for one in figures]
-    table = Table("queues", QUEUE_COLUMNS, rows, _queue_row(total), words=["queue"])
+    called = callbacks_by_queue(making)
+    rows = [_queue_row(one) | called[one.queue] for one in figures]
+    last = _queue_row(total) | called[total.queue]
+    table = Table("queues", QUEUE_COLUMNS, rows, last, words=["queue"])
     return Report("Queues", making.period, [table], [_levels(figures, total), _ends(figures)])
 
 
@@ -88,7 +92,7 @@ def agents_report(making: Making) -> Report:
 
 
 def _queue_row(one: QueueFigures) -> Row:
-    return {column: getattr(one, column) for column in QUEUE_COLUMNS}
+    return {column: getattr(one, column) for column in QUEUE_COLUMNS if column not in CALLBACKS}
 
 
 def _levels(figures: list[QueueFigures], total: QueueFigures) -> Chart:

@@ -13,6 +13,7 @@ from aiohttp import web
 from msgspec import json
 
 from pln_ivr.console.api_agents import AGENT_ROUTES
+from pln_ivr.console.api_callbacks import CALLBACK_ROUTES
 from pln_ivr.console.api_floor import FLOOR_ROUTES
 from pln_ivr.console.api_incidents import INCIDENT_ROUTES
 from pln_ivr.console.api_outages import OUTAGE_ROUTES
@@ -78,6 +79,7 @@ async def openapi(asked: Asked[Nothing]) -> dict[str, Any]:
 
 ROUTES: tuple[Route[Any], ...] = (
     *AGENT_ROUTES,
+    *CALLBACK_ROUTES,
     *FLOOR_ROUTES,
     *INCIDENT_ROUTES,
     *OUTAGE_ROUTES,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
+from pln_ivr.console.callbacks import CallbackView
 from pln_ivr.console.views import (
     AgentView,
     ConversationView,
@@ -17,6 +18,8 @@ from pln_ivr.console.views import (
 from pln_ivr.console.views_recordings import AccessView, RecordingView
 from pln_ivr.outcomes import (
     Access,
+    CallbackResult,
+    CallbackStatus,
     IncidentKind,
     Reason,
     Result,
@@ -91,6 +94,23 @@ STATEMENT = StatementView(
     approved_at=TIME,
     live_by="budi",
     live_at=TIME,
+)
+CALLBACK = CallbackView(
+    callback_id=CALL_ID,
+    call_id=CALL_ID,
+    report_id=None,
+    queue="gangguan",
+    caller="*********123",
+    status=CallbackStatus.WAITING,
+    place_at=TIME,
+    asked_at=TIME,
+    due_at=TIME,
+    expires_at=TIME,
+    attempts=1,
+    result=CallbackResult.BUSY,
+    last_call_id=CALL_ID,
+    ended_at=None,
+    ended_by=None,
 )
 OUTAGE = OutageView(area="Bandung", reports=212, clustered=True)
 INCIDENT = IncidentView(

@@ -17,7 +17,7 @@ _REFUSALS = {
     400: "The body or the query cannot be read; `field` says what is wrong.",
     401: "No token, or one that nobody has.",
     403: "This token may not do that.",
-    404: "There is no such agent, call, flag, incident, statement or recording.",
+    404: "There is no such agent, call, callback, flag, incident, statement or recording.",
     409: "Not in the state that things are in.",
     413: "The body is too large.",
     422: "Never: what is asked for makes no sense.",

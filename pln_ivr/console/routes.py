@@ -17,6 +17,7 @@ from msgspec import Meta, MsgspecError, Struct, ValidationError, convert, json
 from msgspec.inspect import EnumType, LiteralType, StructType, Type, UnionType, type_info
 
 from pln_ivr.console.auth import Denial, Find, Guard, May, Principal
+from pln_ivr.console.callbacks import Callbacks
 from pln_ivr.console.feed import Feed
 from pln_ivr.console.views import Evidence, Floor, Outages, Statements
 from pln_ivr.console.views_recordings import Replay
@@ -83,6 +84,7 @@ class Api:
     evidence: Evidence
     statements: Statements
     outages: Outages
+    callbacks: Callbacks
     replay: Replay
     feed: Feed
     find: Find

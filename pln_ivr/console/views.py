@@ -72,6 +72,9 @@ class WaitingView(Struct, frozen=True, kw_only=True):
     priority: int
     caller: Masked
     expected_wait_seconds: float | None
+    called_back: Annotated[
+        bool, Meta(description="Nobody waits: it is the place of who is to be called back.")
+    ] = False
 
 
 class ConversationView(Struct, frozen=True, kw_only=True):

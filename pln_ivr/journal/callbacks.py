@@ -6,7 +6,8 @@ faster, changes nothing.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any
@@ -84,13 +85,6 @@ class CallbackBook(Access):
     def ask(self, row: CallbackRow) -> Noted:
         """Note a callback; if the number has one in this line, that one stays, with the older of
         the two places."""
-        with self._one_line("write"):
-            try:
-                return self._ask(row)
-            except sa.exc.IntegrityError:  # another node was faster; its row is there now
-                return self._ask(row)
-
-    def _ask(self, row: CallbackRow) -> Noted:
         table = tables.callbacks
         mine = (
             table.c.caller == row.caller,
@@ -98,9 +92,8 @@ class CallbackBook(Access):
             table.c.report_id.is_(None),
             table.c.status.in_(OPEN),
         )
-        with self._engine.begin() as connection:
-            found = connection.execute(sa.select(table).where(*mine).with_for_update())
-            earlier = found.mappings().first()
+        with self.changing() as connection:
+            earlier = connection.execute(sa.select(table).where(*mine)).mappings().first()
             if earlier is None:
                 connection.execute(sa.insert(table), _values(row))
                 return Noted(True, row.asked_at)
@@ -211,6 +204,57 @@ class CallbackList(Access):
             ordered = sa.select(table).order_by(table.c.place_at, table.c.callback_id)
             query = ordered.where(table.c.status.in_(OPEN))
         return [row_of(row) for row in self._rows(query.limit(most))]
+
+    def figures(self, since: datetime, until: datetime) -> list[CallbackFigures]:
+        """What has become of those that were asked for in this time, by queue."""
+        table = tables.callbacks
+        asked = (table.c.asked_at >= since, table.c.asked_at < until)
+        query = sa.select(table.c.queue, table.c.status, table.c.result, sa.func.count())
+        found: dict[str, Counter[str]] = {}
+        grouped = query.where(*asked).group_by(table.c.queue, table.c.status, table.c.result)
+        for queue, status, result, count in self._tuples(grouped):
+            counts = found.setdefault(queue, Counter())
+            counts[_WORDS.get(CallbackStatus(status), "waiting")] += count
+            counts["came"] += count if result == CallbackResult.CAME else 0
+        return [
+            CallbackFigures(
+                queue=queue or NO_QUEUE, asked=counts.total() - counts["came"], **counts
+            )
+            for queue, counts in sorted(found.items())
+        ]
+
+
+NO_QUEUE = "-"
+_WORDS = {
+    CallbackStatus.REACHED: "reached",
+    CallbackStatus.UNREACHED: "unreached",
+    CallbackStatus.EXPIRED: "expired",
+    CallbackStatus.CANCELLED: "cancelled",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallbackFigures:
+    """One queue's callbacks. `asked` is the sum of all from `reached` to `waiting`, without
+    `came`."""
+
+    queue: str
+    asked: int
+    reached: int = 0  # talked, or heard that power is back
+    came: int = 0  # of these, called us before we called them
+    unreached: int = 0  # after the last attempt
+    expired: int = 0  # nobody came to it in time
+    cancelled: int = 0
+    waiting: int = 0  # or being called
+
+
+def callbacks_together(figures: Iterable[CallbackFigures]) -> CallbackFigures:
+    """All queues as one."""
+    every = list(figures)
+    names = [field.name for field in fields(CallbackFigures) if field.name != "queue"]
+    return CallbackFigures(
+        queue="all", **{name: sum(getattr(one, name) for one in every) for name in names}
+    )
 
 
 def callback_of(report: Mapping[str, Any], now: datetime, expires_at: datetime) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from aiohttp.test_utils import TestClient, TestServer
 from pln_ivr.console import examples
 from pln_ivr.console.api import build
 from pln_ivr.console.auth import Denial, Principal
+from pln_ivr.console.callbacks import CallbackView
 from pln_ivr.console.feed import Feed
 from pln_ivr.console.routes import Api
 from pln_ivr.console.views import (
@@ -95,6 +96,7 @@ class House:
             evidence=self,
             statements=self,
             outages=Dark(self),
+            callbacks=Wishes(self),
             replay=Shelf(self),
             feed=self.feed,
             find=self.find,
@@ -242,6 +244,20 @@ class Dark:
     async def restore(self, areas: Collection[str], reports: Collection[str], by: str) -> int:
         self._house._note("restore", areas, reports, by)
         return 212
+
+
+class Wishes:
+    """Callbacks that note what they are asked in their house."""
+
+    def __init__(self, house: House) -> None:
+        self._house = house
+
+    async def callbacks(self, limit: int, waiting: bool) -> list[CallbackView]:
+        self._house._note("callbacks", limit, waiting)
+        return [examples.CALLBACK]
+
+    async def cancel(self, callback_id: str, by: str) -> None:
+        self._house._note("cancel", callback_id, by)
 
 
 class Shelf:
