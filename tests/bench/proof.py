@@ -23,6 +23,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from enum import StrEnum
+from math import inf
 from pathlib import Path
 
 from rich.console import Console
@@ -90,8 +91,8 @@ class House:
             )
             for name in world.agent_ports
         ]
-        self.fault = Kind.PLAIN
-        """What is going on now."""
+        self._faults: list[tuple[Kind, float, float]] = []
+        """Each with its beginning and its end."""
         self.up = threading.Event()
         self.up.set()
 
@@ -121,6 +122,7 @@ class House:
             phone.ended.set()
             return False
         told.agents.append(agent.hertz)
+        began = time.monotonic()
         until = time.monotonic() + TALK_SECONDS
         if told.kind is Kind.HELD:
             agent.hold()
@@ -136,9 +138,8 @@ class House:
                 told.agents.append(heir.hertz)
             until = time.monotonic() + TALK_SECONDS / 2
         while time.monotonic() < until and phone.silent_for < 1.0:
-            if self.fault is not Kind.PLAIN:
-                told.kind = self.fault
             time.sleep(0.1)
+        told.kind = self._suffered(began) or told.kind
         self._hang_up(phone)
         told.heard.append(Visit(told.hertz, heard_by(phone)))
         return True
@@ -164,11 +165,17 @@ class House:
     def during(self, kind: Kind) -> Iterator[None]:
         """Every conversation that is up meanwhile is of this kind."""
         console.print(f"{kind} ...", style="dim")
-        self.fault = kind
+        begun = len(self._faults)
+        self._faults.append((kind, time.monotonic(), inf))
         try:
             yield
         finally:
-            self.fault = Kind.PLAIN
+            self._faults[begun] = (*self._faults[begun][:2], time.monotonic())
+
+    def _suffered(self, since: float) -> Kind | None:
+        """The last fault that was going on at any time from then until now."""
+        met = [kind for kind, _, until in self._faults if until >= since]
+        return met[-1] if met else None
 
     def kill_app(self) -> None:
         """SIGKILL, and another one three seconds later."""
