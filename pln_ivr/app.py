@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from functools import partial
 
 import structlog
 import uuid_utils
@@ -32,8 +33,11 @@ from pln_ivr.calls.house import Errand, House
 from pln_ivr.calls.partner import Partners
 from pln_ivr.calls.prompts import Prompts
 from pln_ivr.calls.reception import Reception, Refusal
+from pln_ivr.calls.recording_pauses import Pausing
 from pln_ivr.calls.room import WaitingRoom
+from pln_ivr.calls.staying import Staying
 from pln_ivr.calls.upkeep import Upkeep
+from pln_ivr.calls.whisper import whisper
 from pln_ivr.config import Settings
 from pln_ivr.console.auth import finder
 from pln_ivr.console.callbacks import JournalCallbacks
@@ -69,6 +73,7 @@ from pln_ivr.queues.service import ServiceLevels
 from pln_ivr.recordings.index import Index
 from pln_ivr.recordings.library import Library
 from pln_ivr.recordings.names import name_of
+from pln_ivr.recordings.nightly import Nightly
 from pln_ivr.recordings.recorder import Recorder
 from pln_ivr.recordings.workers import Filer
 from pln_ivr.resources import DiskWatch, needs, of_asterisk, shortages, sqlite_folder
@@ -79,6 +84,7 @@ from pln_ivr.rules import (
     draft_rules,
     habits_of,
     lines_of,
+    nightly_of,
     receiver_of,
     reports_of,
     source_of,
@@ -130,6 +136,7 @@ class App:
         self.agents = Agents(loop.time, self._agent_changed)
         index = Index(settings.journal.url, journal, settings.node.name)
         self.recorder = Recorder(recordings.spool, filer, index, lambda: not self.disk.full)
+        self.nightly = Nightly(nightly_of(settings), journal.write)
         agents = settings.agents
         self.phones = PjsipPhones(
             ari, agents.codec, agents.qualify_seconds, self._reachable, agents.encryption != "none"
@@ -161,6 +168,9 @@ class App:
             settings.journal.url, receiver_of(settings.dispatch), metrics.dispatch_attempted
         )
         self.bills = Bills(source_of(settings.bill), metrics.bill_looked_up, loop.time)
+        self.staying = Staying(
+            self.seats, settings.release.share, lambda: bool(self.bulletin.live())
+        )
         prompts = Prompts(
             ari,
             incarnation,
@@ -174,7 +184,7 @@ class App:
         self.conduct = Conduct(settings.node.name, self.telling.incident)
         self.talks = Conversations()
         self.flags = Flags(settings.node.name, self.telling)
-        self.partners = self._build_partners()
+        self.partners = self._build_partners(prompts)
         self.guests = Guests(
             ari, self.partners, self.agents, settings.node.name, self.telling, self.flags.helped
         )
@@ -247,6 +257,7 @@ class App:
                 self.bulletin, ari, prompts, settings.node.name, self.telling.hearing
             ),
             menu=dialogues.menu(self.reports, self.bills, callbacks),
+            releasing=dialogues.releasing(self.staying, self.reports, callbacks),
             callbacks=callbacks,
             callback_store=self.callbacks,
             returning=Returning(settings.queues.resume_seconds),
@@ -273,7 +284,7 @@ class App:
             self._call_ended,
         )
 
-    def _build_partners(self) -> Partners:
+    def _build_partners(self, prompts: Prompts) -> Partners:
         agents, recordings = self._settings.agents, self._settings.recordings
         return Partners(
             ari=self.ari,
@@ -281,6 +292,13 @@ class App:
             phones=self.phones,
             recorder=self.recorder,
             times=RingTimes(agents.dial_deadline_seconds, agents.ring_deadline_seconds),
+            pausing=Pausing(
+                self.ari,
+                self._settings.node.name,
+                recordings.pause_seconds,
+                self.telling.recording_pause,
+                partial(whisper, self.ari, prompts),
+            ),
             confirm_seconds=recordings.confirm_seconds,
             talk_unrecorded=recordings.when_unconfirmed == "bridge",
             tell=self.telling.call,

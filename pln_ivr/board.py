@@ -131,6 +131,10 @@ class Board:
         """See console.views.Floor."""
         await self.floor.hold(extension, on)
 
+    async def pause_recording(self, extension: str, on: bool, by: str) -> None:
+        """See console.views.Floor."""
+        await self.floor.pause_recording(extension, on, by)
+
     async def transfer(self, extension: str, target_kind: str, target: str, attended: bool) -> None:
         """See console.views.Floor."""
         if (target_kind == "queue") != (target in self.desk.lines):
@@ -178,6 +182,7 @@ def _conversation(talk: Conversation) -> ConversationView:
         agent=talk.agent,
         since=offer.talking_at or offer.offered_at,
         on_hold=talk.aside or talk.partner.leg.party.on_hold,
+        recording_paused=talk.partner.pauses.paused,
         flag_id=talk.flag_id,
         supervisors=[
             (extension, Supervision(mode))

@@ -10,13 +10,15 @@ from pln_ivr.calls.billing import Billing
 from pln_ivr.calls.callbacks import Callbacks
 from pln_ivr.calls.house import Rules
 from pln_ivr.calls.identifying import Identifying
+from pln_ivr.calls.releasing import Releasing
 from pln_ivr.calls.reporting import Reporting
+from pln_ivr.calls.staying import Staying
 from pln_ivr.calls.walk import MenuWalk
 from pln_ivr.config import Settings
 from pln_ivr.metrics import Metrics
 from pln_ivr.outages.reports import Reports
 from pln_ivr.queues.callback_store import CallbackStore
-from pln_ivr.rules import callbacks_of, menu_of, patience_of, waiting_offer_of
+from pln_ivr.rules import bounds_of, callbacks_of, menu_of, patience_of, waiting_offer_of
 
 
 def rules_of(settings: Settings) -> Rules:
@@ -52,17 +54,37 @@ class Dialogues:
         menu = menu_of(settings.menu)
         if menu is None:
             return None
-        identifying = Identifying(self.asking, reports, patience_of(settings.menu))
-        reporting = Reporting(
-            self.asking,
-            identifying,
-            reports,
-            settings.menu.no_input_seconds,
-            metrics.report_ended,
-            calls_out=bool(settings.outbound.gateway),
-        )
+        identifying = self._identifying(reports)
+        reporting = self._reporting(reports)
         billing = Billing(self.asking, identifying, bills, metrics.bill_ended)
         line_of = rules_of(settings).queue
         return MenuWalk(
             menu, self.asking, reporting, billing, callbacks, line_of, metrics.menu_choice
+        )
+
+    def releasing(
+        self, staying: Staying, reports: Reports, callbacks: Callbacks | None
+    ) -> Releasing:
+        """What callers are asked who may not stay."""
+        return Releasing(
+            staying,
+            self.asking,
+            self._reporting(reports),
+            callbacks,
+            bounds_of(self.settings.release),
+            self.metrics.brief_visit_ended,
+        )
+
+    def _identifying(self, reports: Reports) -> Identifying:
+        return Identifying(self.asking, reports, patience_of(self.settings.menu))
+
+    def _reporting(self, reports: Reports) -> Reporting:
+        settings = self.settings
+        return Reporting(
+            self.asking,
+            self._identifying(reports),
+            reports,
+            settings.menu.no_input_seconds,
+            self.metrics.report_ended,
+            calls_out=bool(settings.outbound.gateway),
         )

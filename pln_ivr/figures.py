@@ -11,6 +11,7 @@ from pln_ivr.ari import Client
 from pln_ivr.calls.admission import Seats
 from pln_ivr.calls.calling_back import CallingBack
 from pln_ivr.calls.reception import Reception
+from pln_ivr.calls.staying import Staying
 from pln_ivr.calls.upkeep import Repair, Upkeep
 from pln_ivr.certificates import expiry
 from pln_ivr.dispatch.delivery import Verdict
@@ -24,7 +25,9 @@ from pln_ivr.queues.agents import Agents, AgentState
 from pln_ivr.queues.callback_store import CallbackStore
 from pln_ivr.queues.desk import Desk
 from pln_ivr.queues.service import ServiceLevels
+from pln_ivr.recordings.nightly import Nightly
 from pln_ivr.recordings.recorder import Recorder
+from pln_ivr.recordings.verify import Finding
 from pln_ivr.resources import DiskWatch
 
 
@@ -34,10 +37,12 @@ class Parts(Protocol):
     ari: Client
     journal: JournalWriter
     seats: Seats
+    staying: Staying
     agents: Agents
     desk: Desk
     reception: Reception
     recorder: Recorder
+    nightly: Nightly
     upkeep: Upkeep
     disk: DiskWatch
     shortages: list[str]
@@ -57,12 +62,17 @@ def show(
     gauge, ari, journal, disk = metrics.gauge, parts.ari, parts.journal, parts.disk
     gauge("pln_ivr_seats_in_use", "Seats taken", lambda: parts.seats.in_use)
     gauge("pln_ivr_seats_capacity", "Seats there are", lambda: parts.seats.budget)
+    staying = parts.staying
+    gauge("pln_ivr_seats_staying", "Seats of callers who stay", lambda: staying.count)
+    gauge("pln_ivr_seats_to_stay", "Seats that callers may stay in", lambda: staying.most)
+    gauge("pln_ivr_outage_mode", "1: some seats are for brief visits", lambda: staying.outage)
     gauge("pln_ivr_ari_ready", "1 if connected", lambda: float(ari.ready))
     gauge("pln_ivr_ari_reconnections", "Connections lost", lambda: ari.reconnections)
     gauge("pln_ivr_journal_backlog", "Rows to store", lambda: journal.backlog)
     gauge("pln_ivr_journal_spooled", "Rows to store, on disk", lambda: journal.spooled)
     gauge("pln_ivr_journal_overflowed", "Rows only in the log", lambda: journal.overflowed)
     _show_recordings(parts.recorder, metrics)
+    _show_nightly(parts.nightly, metrics)
     gauge(
         "pln_ivr_leases_expired",
         "Callers whom Asterisk took back because it did not hear from us",
@@ -123,6 +133,35 @@ def _show_recordings(recorder: Recorder, metrics: Metrics) -> None:
         "Recordings that a person should listen to",
         "fault",
         lambda: {fault: float(count) for fault, count in recorder.faulty.items()},
+    )
+
+
+def _show_nightly(nightly: Nightly, metrics: Metrics) -> None:
+    if not nightly.switched_on:
+        return
+    metrics.groups(
+        "pln_ivr_recordings_verified",
+        "What the last reconciliation found that may not be",
+        "found",
+        lambda: {
+            what: float(nightly.last.found.get(what, 0)) if nightly.last else 0.0
+            for what in Finding
+        },
+    )
+    metrics.gauge(
+        "pln_ivr_recordings_verified_conversations",
+        "Conversations that the last reconciliation looked at",
+        lambda: nightly.last.conversations if nightly.last else 0,
+    )
+    metrics.gauge(
+        "pln_ivr_recordings_verified_timestamp_seconds",
+        "When the last reconciliation was done; before the first, the program's start",
+        lambda: nightly.done_at,
+    )
+    metrics.gauge(
+        "pln_ivr_recordings_verify_failures",
+        "Reconciliations that could not be done, since the start",
+        lambda: nightly.failures,
     )
 
 

@@ -23,12 +23,14 @@ from prometheus_client.registry import Collector
 from pln_ivr.outcomes import (
     REASONS,
     BillEnd,
+    BriefEnd,
     CallbackEnd,
     CallbackResult,
     FlagResult,
     IncidentKind,
     OfferResult,
     Outcome,
+    PauseEnd,
     ReportEnd,
     Result,
     Stage,
@@ -122,6 +124,14 @@ class Metrics:
             ["verdict"],
             registry=registry,
         )
+        self._brief = Counter(
+            "pln_ivr_brief_visits",
+            "Callers who could not stay, by how that ended",
+            ["end"],
+            registry=registry,
+        )
+        for brief_end in BriefEnd:
+            self._brief.labels(brief_end)
         self._attempts = Counter(
             "pln_ivr_dispatch_attempts",
             "Attempts to deliver something to the field dispatch",
@@ -180,6 +190,14 @@ class Metrics:
             buckets=_WAIT_BUCKETS,
             registry=registry,
         )
+        self._pauses = Counter(
+            "pln_ivr_recording_pauses",
+            "Recording pauses, by what ended them; limit: nobody had them end",
+            ["end"],
+            registry=registry,
+        )
+        for pause_end in PauseEnd:
+            self._pauses.labels(pause_end)
         self._denied = Counter(
             "pln_ivr_api_denied", "Who was turned away by the API", ["reason"], registry=registry
         )
@@ -254,6 +272,10 @@ class Metrics:
         for verdict in verdicts:
             self._attempts.labels(verdict)
 
+    def brief_visit_ended(self, end: BriefEnd) -> None:
+        """Count a brief visit that came past the statement."""
+        self._brief.labels(end).inc()
+
     def dispatch_attempted(self, verdict: str) -> None:
         """Count an attempt; `verdict` is one of dispatch.delivery.Verdict."""
         self._attempts.labels(verdict).inc()
@@ -281,6 +303,10 @@ class Metrics:
     def flag_helped(self, seconds: float) -> None:
         """How long an agent waited for help."""
         self._help.observe(seconds)
+
+    def recording_pause_ended(self, end: PauseEnd) -> None:
+        """Count a recording pause."""
+        self._pauses.labels(end).inc()
 
     def event(self, type_: str) -> None:
         """See ari.client.Meter."""

@@ -33,6 +33,7 @@ class Reason(StrEnum):
     IN_NOTICE = "in_notice"
     IN_STATEMENT = "in_statement"
     IN_MENU = "in_menu"
+    IN_RELEASE = "in_release"
     IN_WAITING = "in_waiting"
     IN_RINGING = "in_ringing"
 
@@ -45,6 +46,9 @@ class Reason(StrEnum):
     WAITED_TOO_LONG = "waited_too_long"  # released: the line's longest wait is over
     INFORMED = "informed"  # released: by a choice in the menu, which told what there was to tell
     CALLBACK = "callback"  # released: we call back, and the place in the line is kept
+    ANNOUNCED = "announced"  # released: heard the statement, on a brief visit, and wanted no more
+    REPORTED = "reported"  # released: reported an outage on a brief visit
+    NO_ROOM = "no_room"  # released: heard the statement, and there was no room to wait for an agent
 
     AGENT_GONE = "agent_gone"  # unreached: the agent did not pick up, or hung up first
     CUSTOMER_BUSY = "customer_busy"  # unreached
@@ -69,6 +73,7 @@ REASONS: dict[Result, frozenset[Reason]] = {
             Reason.IN_NOTICE,
             Reason.IN_STATEMENT,
             Reason.IN_MENU,
+            Reason.IN_RELEASE,
             Reason.IN_WAITING,
             Reason.IN_RINGING,
         }
@@ -77,7 +82,15 @@ REASONS: dict[Result, frozenset[Reason]] = {
         {Reason.FULL, Reason.DRAINING, Reason.ARRIVAL_LIMIT, Reason.DISK_FULL}
     ),
     Result.RELEASED: frozenset(
-        {Reason.QUEUE_FULL, Reason.WAITED_TOO_LONG, Reason.INFORMED, Reason.CALLBACK}
+        {
+            Reason.QUEUE_FULL,
+            Reason.WAITED_TOO_LONG,
+            Reason.INFORMED,
+            Reason.CALLBACK,
+            Reason.ANNOUNCED,
+            Reason.REPORTED,
+            Reason.NO_ROOM,
+        }
     ),
     Result.UNREACHED: frozenset(
         {
@@ -120,6 +133,7 @@ class Stage(StrEnum):
     ADMISSION = "admission"
     NOTICE = "notice"
     STATEMENT = "statement"
+    RELEASE = "release"
     MENU = "menu"
     WAITING = "waiting"
     RINGING = "ringing"
@@ -135,6 +149,7 @@ GONE_IN: dict[Stage, Outcome] = {
     Stage.ADMISSION: Outcome(Result.ABANDONED, Reason.BEFORE_ANSWER),
     Stage.NOTICE: Outcome(Result.ABANDONED, Reason.IN_NOTICE),
     Stage.STATEMENT: Outcome(Result.ABANDONED, Reason.IN_STATEMENT),
+    Stage.RELEASE: Outcome(Result.ABANDONED, Reason.IN_RELEASE),
     Stage.MENU: Outcome(Result.ABANDONED, Reason.IN_MENU),
     Stage.WAITING: Outcome(Result.ABANDONED, Reason.IN_WAITING),
     Stage.RINGING: Outcome(Result.ABANDONED, Reason.IN_RINGING),
@@ -153,6 +168,18 @@ class MenuEnd(StrEnum):
     TOO_MANY_KEYS = "too_many_keys"  # went round and round
     CALLBACK = "callback"  # is called back
     LET_GO = "let_go"  # keyed that there is nothing more to say, or has said it all in a report
+
+
+class BriefEnd(StrEnum):
+    """How a brief visit ended: one of a caller who has heard the statement and had no seat to stay
+    in."""
+
+    ANNOUNCED = "announced"  # chose nothing, and was let go
+    REPORTED = "reported"  # reported an outage
+    CALLBACK = "callback"  # is called back
+    NO_ROOM = "no_room"  # wanted to wait for an agent, or needed one, and could not
+    WAITS = "waits"  # could: goes on to the line
+    HUNG_UP = "hung_up"  # in the middle of it, or lost with its call
 
 
 class ReportEnd(StrEnum):
@@ -307,6 +334,16 @@ class RecordingFault(StrEnum):
     AGENT_SILENT = "agent_silent"
     CUSTOMER_FELL_SILENT = "customer_fell_silent"  # spoke, then nothing at all to the end
     AGENT_FELL_SILENT = "agent_fell_silent"
+    HEARD_IN_PAUSE = "heard_in_pause"  # there is sound where the recording was paused
+
+
+class PauseEnd(StrEnum):
+    """What ended a recording pause."""
+
+    RESUMED = "resumed"  # somebody ordered it
+    LIMIT = "limit"  # forgotten: recordings.pause_seconds were over
+    CONVERSATION = "conversation"  # the agent's part was over
+    REFUSED = "refused"  # Asterisk did not pause it at all
 
 
 class PersonAct(StrEnum):

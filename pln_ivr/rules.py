@@ -15,6 +15,7 @@ from pln_ivr.calls.menu import Choice, Kind, Menu, Page
 from pln_ivr.calls.phone_number import PROMPTS as CALLBACK_PROMPTS
 from pln_ivr.calls.prompt_files import Prompts, files_of, is_built, load_texts, with_texts
 from pln_ivr.calls.reaching import PROMPTS as CALLING_PROMPTS
+from pln_ivr.calls.releasing import Bounds
 from pln_ivr.config import Settings
 from pln_ivr.config.agents import Outbound
 from pln_ivr.config.bill import Bill
@@ -24,7 +25,8 @@ from pln_ivr.config.information import Information
 from pln_ivr.config.menu import Menu as MenuSettings
 from pln_ivr.config.menu import MenuKey
 from pln_ivr.config.queues import Queues
-from pln_ivr.config.records import Recordings
+from pln_ivr.config.records import S3, Recordings
+from pln_ivr.config.release import Release
 from pln_ivr.dispatch.sender import Receiver
 from pln_ivr.errors import ConfigError
 from pln_ivr.journal.outages import ReportRules
@@ -34,7 +36,8 @@ from pln_ivr.queues.callbacks import CallbackRules, Hours
 from pln_ivr.queues.desk import Habits
 from pln_ivr.queues.lines import Line
 from pln_ivr.recordings.forms import Codec
-from pln_ivr.recordings.jobs import ArchiveSettings
+from pln_ivr.recordings.jobs import ArchiveSettings, S3Place
+from pln_ivr.recordings.nightly import NightlyRules
 from pln_ivr.wording import spoken_week
 
 
@@ -59,6 +62,34 @@ def archive_of(recordings: Recordings) -> ArchiveSettings:
         folder=str(recordings.folder.absolute()),
         codec=Codec(recordings.codec),
         keys=str(recordings.keys.absolute()) if recordings.keys else None,
+        s3=_bucket(recordings.s3),
+    )
+
+
+def _bucket(s3: S3) -> S3Place | None:
+    if not s3.bucket:
+        return None
+    return S3Place(
+        bucket=s3.bucket,
+        prefix=s3.prefix,
+        endpoint=s3.endpoint,
+        region=s3.region,
+        access_key=s3.access_key,
+        secret_key=s3.secret_key.get_secret_value(),
+        seconds=s3.seconds,
+    )
+
+
+def nightly_of(settings: Settings) -> NightlyRules:
+    """When recordings are verified."""
+    recordings = settings.recordings
+    return NightlyRules(
+        mark=f"verified/{settings.node.name}",
+        journal_url=settings.journal.url,
+        spool=str(recordings.spool.absolute()),
+        archive=archive_of(recordings),
+        hour=recordings.verify_hour,
+        zone=ZoneInfo(settings.outages.zone),
     )
 
 
@@ -160,6 +191,11 @@ def waiting_offer_of(callbacks: Callbacks) -> WaitingOffer:
 def patience_of(settings: MenuSettings) -> Patience:
     """How long who keys a number is waited for: as in the menu."""
     return Patience(settings.no_input_seconds, settings.no_input_tries, settings.invalid_tries)
+
+
+def bounds_of(settings: Release) -> Bounds:
+    """How long a brief visit may be."""
+    return Bounds(settings.tries, settings.key_seconds, settings.longest_seconds)
 
 
 def menu_of(settings: MenuSettings) -> Menu | None:

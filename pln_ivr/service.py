@@ -84,7 +84,7 @@ async def run(settings: Settings) -> None:
         await app.restore_agents()
         await app.bulletin.look()
         tokens = stack.enter_context(Tokens(settings.journal.url))
-        library = Library.at(settings.recordings.folder, settings.recordings.keys)
+        library = Library.of(archive_of(settings.recordings))
         console, api = settings.console, app.build_api(tokens, library)
         port = await stack.enter_async_context(
             serve(
@@ -149,6 +149,7 @@ async def serve_until_stopped(
             services.create_task(metrics.watch_loop(), name="lag"),
             services.create_task(app.disk.watch(), name="disk"),
             services.create_task(app.recorder.run(), name="recorder"),
+            services.create_task(app.nightly.run(), name="nightly"),
             services.create_task(app.desk.run(), name="desk"),
             services.create_task(app.phone_watch.run(), name="phones"),
             services.create_task(app.reception.run(), name="reception"),

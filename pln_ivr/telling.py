@@ -20,6 +20,7 @@ from pln_ivr.journal import (
     IncidentRow,
     JournalWriter,
     OfferRow,
+    RecordingPauseRow,
     Row,
     SupervisionRow,
 )
@@ -170,4 +171,18 @@ class Telling:
             supervisor=row.supervisor,
             mode=row.mode,
             ended=row.ended_at is not None,
+        )
+
+    def recording_pause(self, row: RecordingPauseRow) -> None:
+        """A recording has been paused, or goes on."""
+        self._journal.write(row)
+        self._watch(row)
+        if row.end:
+            self._metrics.recording_pause_ended(row.end)
+        log.info(
+            "recording_pause",
+            call_id=row.call_id,
+            agent=row.agent,
+            by=row.ended_by or row.ordered_by,
+            end=row.end,
         )

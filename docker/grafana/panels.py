@@ -124,6 +124,15 @@ BLACKOUT = Dashboard(
             },
         ),
         SEATS,
+        Panel(
+            "Seats to wait, ring or talk in",
+            {"taken": "pln_ivr_seats_staying", "there are": "pln_ivr_seats_to_stay"},
+            text="The others are for brief visits while a statement is live.",
+        ),
+        Panel(
+            "Brief visits a minute, by how they ended",
+            {"{{end}}": a_minute("pln_ivr_brief_visits_total", "end")},
+        ),
         WAITING,
         Panel(
             "Gave up a minute, by how far they had come",

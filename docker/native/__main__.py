@@ -47,6 +47,8 @@ def _up(state: State) -> int:
         _say(f"already running: Asterisk {pbx.pid}, pln-ivr {application.pid(state)}")
         _how_to_call(state, settings)
         return 0
+    if not pbx.pid:  # before what takes minutes
+        _refuse_taken_ports(settings)
     _say("pln-ivr: virtual environment")
     if application.install(state):
         _say("pln-ivr: installed from this checkout")
@@ -83,7 +85,6 @@ def _house(state: State, sip_port: int) -> House:
 def _start_pbx(state: State, pbx: Pbx) -> None:
     running = pbx.pid is not None
     if not running:
-        _refuse_taken_ports(pbx.settings)
         pbx.prepare()
     _say("prompts: building those that are missing or changed")
     application.build_prompts(state, pbx.sounds_dir / "id/pln")
@@ -151,6 +152,7 @@ def _refuse_taken_ports(settings: PbxSettings) -> None:
     wanted = [
         (socket.SOCK_DGRAM, settings.bind, settings.sip_port, "PLN_SIP_PORT"),
         (socket.SOCK_STREAM, "127.0.0.1", settings.http_port, "PLN_HTTP_PORT"),
+        (socket.SOCK_STREAM, "127.0.0.1", settings.ami_port, "PLN_AMI_PORT"),
     ]
     for kind, address, port, variable in wanted:
         with socket.socket(socket.AF_INET, kind) as probe:

@@ -14,6 +14,7 @@ from pathlib import Path
 from native.keys import events
 
 _FRAME = 160  # 20 ms of alaw
+_FRAME_SECONDS = 0.02
 _RTP_HEADER = struct.Struct("!BBHII")
 
 
@@ -23,14 +24,21 @@ class Ear:
     A context manager; a thread of its own. Meant for a few calls at a time, not for load.
     """
 
-    def __init__(self, tone: Path | None = None, *, keep: bool = True) -> None:
+    def __init__(
+        self, tone: Path | None = None, *, keep: bool = True, in_time: bool = False
+    ) -> None:
+        """`in_time`: at each moment it is at the same place of its tone as all others that are."""
         self.packets = 0
         """RTP packets received so far."""
         self.heard = bytearray()
         """Their audio, raw alaw, in order of arrival; empty if `keep` is false."""
         self.first_at: float | None = None
         """time.monotonic() of the first packet."""
+        self.late: dict[int, float] = {}
+        """By how many seconds the beginning of its tone was sent late, if it keeps time: by the
+        number of 20 ms since the clock's own beginning, which is the same for all ears."""
         self._keep = keep
+        self._in_time = in_time
         self._tone = tone.read_bytes() if tone else b""
         self._peer: tuple[str, int] | None = None
         self._keys: deque[tuple[bytes, bool]] = deque()
@@ -66,6 +74,10 @@ class Ear:
                 self._receive()
             if not (self._peer and self._tone) or time.monotonic() < due:
                 continue
+            if self._in_time and not sequence:
+                ticks = int(time.monotonic() / _FRAME_SECONDS) + 1
+                due, position = ticks * _FRAME_SECONDS, ticks * _FRAME % len(self._tone)
+                time.sleep(max(0.0, due - time.monotonic()))
             frame, marker = self._keys.popleft() if self._keys else (b"", False)
             if marker:
                 pressed_at = stamp
@@ -73,9 +85,14 @@ class Ear:
             frame = frame or (self._tone * 2)[position : position + _FRAME]
             header = _RTP_HEADER.pack(0x80, kind, sequence & 0xFFFF, at & 0xFFFFFFFF, source)
             self._send(header + frame)
+            if self._in_time and not position:
+                self.late[round(due / _FRAME_SECONDS)] = time.monotonic() - due
             position = (position + _FRAME) % len(self._tone)
             sequence, stamp = sequence + 1, stamp + _FRAME
-            due = max(due + 0.02, time.monotonic() - 0.1)
+            # Who keeps time makes up for every packet that is late.
+            due = due + _FRAME_SECONDS
+            if not self._in_time:
+                due = max(due, time.monotonic() - 0.1)
 
     def _receive(self) -> None:
         try:

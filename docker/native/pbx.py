@@ -80,6 +80,7 @@ class PbxSettings:
     bind: str = "127.0.0.1"
     sip_port: int = field(default_factory=free_port)
     http_port: int = field(default_factory=lambda: free_port(socket.SOCK_STREAM))
+    ami_port: int = field(default_factory=lambda: free_port(socket.SOCK_STREAM))
     rtp: tuple[int, int] = field(default_factory=free_rtp_range)
     rtp_timeout: int = 120
     peers: Sequence[str] = ("127.0.0.1",)
@@ -99,6 +100,7 @@ class PbxSettings:
             "PLN_SIP_BIND": self.bind,
             "PLN_SIP_PORT": str(self.sip_port),
             "PLN_HTTP_PORT": str(self.http_port),
+            "PLN_AMI_PORT": str(self.ami_port),
             "PLN_RTP_START": str(self.rtp[0]),
             "PLN_RTP_END": str(self.rtp[1]),
             "PLN_RTP_TIMEOUT": str(self.rtp_timeout),

@@ -118,6 +118,7 @@ def pbx_settings(password: str, environment: Mapping[str, str]) -> PbxSettings:
         bind=environment.get("PLN_SIP_BIND", "0.0.0.0"),
         sip_port=_number(environment, "PLN_SIP_PORT", 5060),
         http_port=_number(environment, "PLN_HTTP_PORT", 8088),
+        ami_port=_number(environment, "PLN_AMI_PORT", 5038),
         rtp=(
             _number(environment, "PLN_RTP_START", 10000),
             _number(environment, "PLN_RTP_END", 20000),

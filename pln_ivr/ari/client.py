@@ -16,6 +16,7 @@ import structlog
 
 from pln_ivr.ari import events
 from pln_ivr.ari.channel import Channel
+from pln_ivr.ari.manager import Manager
 from pln_ivr.ari.operations import Operations
 from pln_ivr.ari.stream import Stream, open_stream
 from pln_ivr.ari.transport import HttpTransport, Request, Transport
@@ -93,8 +94,10 @@ class Client(Operations):
         app: str,
         timing: Timing,
         meter: Meter,
+        manager: Manager,
     ) -> None:
         self.app = app
+        self._manager = manager
         self._ready = asyncio.Event()
         self.reconnections = 0
         self.broken_events = 0
@@ -167,6 +170,13 @@ class Client(Operations):
             del self._marks[name]
 
     # -- requests --------------------------------------------------------------------
+
+    async def mute_recording(self, channel_id: str, on: bool) -> None:
+        """Have what MixMonitor records of a channel be silence, or sound again: see `Manager`.
+
+        Raises Gone, AriRefused, AriTimeout and AriUnavailable.
+        """
+        await self._manager.mute_recording(channel_id, on, self._timing.request)
 
     async def _hand_over(self, request: Request) -> bytes:
         stream = self._stream
@@ -320,4 +330,5 @@ async def connect(
         timeout=aiohttp.ClientTimeout(total=None),  # deadlines are the transports' own
         cookie_jar=aiohttp.DummyCookieJar(),
     ) as session:
-        yield Client(session, url, app, timing or Timing(), meter)
+        manager = Manager(session, url, user, password)
+        yield Client(session, url, app, timing or Timing(), meter, manager)

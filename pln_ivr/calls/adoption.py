@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import structlog
 
@@ -22,7 +22,7 @@ from pln_ivr.calls.prompts import Prompts
 from pln_ivr.calls.reception import Reception
 from pln_ivr.calls.sight import Sight
 from pln_ivr.errors import AriError, JournalError
-from pln_ivr.journal import CallRow, JournalReader, OfferRow
+from pln_ivr.journal import CallRow, JournalReader, OfferRow, RecordingPauseRow
 from pln_ivr.outcomes import Stage
 from pln_ivr.queues.desk import Desk
 from pln_ivr.queues.offer import Offer
@@ -39,7 +39,7 @@ HANDOVER_SECONDS = 0.5
 """How long a run that is being replaced may take to store its last rows."""
 
 
-GREETED = (Stage.ADMISSION, Stage.NOTICE, Stage.STATEMENT, Stage.MENU)
+GREETED = (Stage.ADMISSION, Stage.NOTICE, Stage.STATEMENT, Stage.RELEASE, Stage.MENU)
 """Stages in which a prompt of the earlier run may still be playing."""
 
 
@@ -51,6 +51,12 @@ class Memory:
     """By the caller leg's id; those of the channels asked for, ended or not."""
     offers: dict[str, OfferRow]
     """By offer id."""
+    pauses: list[RecordingPauseRow] = field(default_factory=list)
+    """Of these offers' recordings."""
+
+    def pauses_of(self, offer_id: str) -> list[RecordingPauseRow]:
+        """The pauses of this offer's recording."""
+        return [row for row in self.pauses if row.offer_id == offer_id]
 
     def partner(self, legs: list[str]) -> str | None:
         """Which of these legs is the agent's: the one of whom the journal knows that they talk."""
@@ -65,9 +71,11 @@ class Memory:
     def read(cls, url: str, node: str, channel_ids: list[str]) -> Memory:
         """Blocking. Raises JournalError."""
         with JournalReader(url) as reader:
+            offers = {row.offer_id: row for row in reader.open_offers(node)}
             return cls(
                 reader.calls_of_channels(channel_ids),
-                {row.offer_id: row for row in reader.open_offers(node)},
+                offers,
+                reader.recording_pauses_of(list(offers)),
             )
 
 
@@ -190,7 +198,8 @@ class Adoption:
             began = call.offered_at or call.started_at
             offer = Offer(offer_id, call.id, call.queue or "", agent, began)
         name = recording_name(call.id, offer.id, offer.offered_at)
-        return Talk(offer, name_of(call.recording) if call.recording else name)
+        recorded = name_of(call.recording) if call.recording else name
+        return Talk(offer, recorded, memory.pauses_of(offer.id))
 
     async def _clear(self, sight: Sight, talking: set[str]) -> None:
         """End legs, short codes and bridges of an earlier run that nobody needs."""

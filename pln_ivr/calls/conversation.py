@@ -137,6 +137,7 @@ class Conversation:
                     tasks.create_task(self._tie()),
                     tasks.create_task(self._watch_hold()),
                     tasks.create_task(self._watch_keys()),
+                    tasks.create_task(self.partner.pauses.keep()),
                 ]
                 gone = tasks.create_task(self.partner.leg.until_gone())
                 waits: set[asyncio.Future[Any]] = {gone, self._next}
@@ -151,6 +152,7 @@ class Conversation:
         finally:
             self.means.talks.discard(self)
             self.partner.offer.held_seconds = round(self.partner.leg.party.held_seconds, 2)
+            self.partner.pauses.over()
             self._over.set()
             self.means.on_over(self)
             if self._next.done() and not handed:

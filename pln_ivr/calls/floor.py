@@ -133,6 +133,11 @@ class Floor:
             await self._ari.stop_channel_music(talk.caller.id)
         self._desk.hold(talk.partner.offer, on)
 
+    async def pause_recording(self, extension: str, on: bool, by: str) -> None:
+        """Keep what is said now out of the recording, or let it go on."""
+        pauses = self._talks.of_agent(extension).partner.pauses
+        await (pauses.begin(by) if on else pauses.end(by))
+
     async def transfer(self, extension: str, target: str, attended: bool) -> None:
         """Send the caller on to a queue (its name) or to one agent (their extension); if
         `attended`, to talk with that agent first while the caller hears music."""
@@ -240,6 +245,8 @@ class Floor:
                     await self.complete_transfer(extension)
                 case Key.CANCEL:
                     await self.cancel_transfer(extension)
+                case Key.PAUSE:
+                    await self._talks.of_agent(extension).partner.pauses.toggle(extension)
         except (OrderRefused, AriError) as error:
             log.info("key_refused", agent=extension, key=keyed.key, error=str(error))
 

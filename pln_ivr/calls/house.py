@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from pln_ivr.ari import Channel, Client
@@ -14,8 +14,10 @@ from pln_ivr.calls.callout import Trunk
 from pln_ivr.calls.conversation import Means
 from pln_ivr.calls.partner import Partners
 from pln_ivr.calls.prompts import Prompts
+from pln_ivr.calls.releasing import Releasing
 from pln_ivr.calls.room import WaitingRoom
 from pln_ivr.calls.walk import MenuWalk
+from pln_ivr.journal import RecordingPauseRow
 from pln_ivr.outcomes import Outcome, Reason
 from pln_ivr.queues.callback_store import CallbackStore
 from pln_ivr.queues.desk import Desk
@@ -56,6 +58,7 @@ class House:
     callbacks: Callbacks | None
     """None: nobody can be called back."""
     callback_store: CallbackStore
+    releasing: Releasing
     returning: Returning
     means: Means
     seats: Seats
@@ -70,6 +73,8 @@ class Talk:
 
     offer: Offer
     recording: str
+    pauses: Sequence[RecordingPauseRow] = ()
+    """Of the recording, as far as the journal knows."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
 """The journey: one coroutine that takes a call through its stages.
 
-notice → statement → menu → waiting → ringing an agent → talking. It reads like the
+notice → statement → (release, or) menu → waiting → ringing an agent → talking. It reads like the
 caller's visit. If the caller hangs up, whatever is being awaited is cancelled there and
 then, and Gone is raised; reception ends the call in its one place.
 """
@@ -24,7 +24,7 @@ from pln_ivr.calls.phone_number import national
 from pln_ivr.calls.reaching import notify, reach
 from pln_ivr.calls.room import Comfort
 from pln_ivr.errors import AriError, AriRefused, AriTimeout, Gone
-from pln_ivr.outcomes import OfferResult, Outcome, Reason, Result, Stage, TalkEnd
+from pln_ivr.outcomes import Direction, OfferResult, Outcome, Reason, Result, Stage, TalkEnd
 from pln_ivr.queues.desk import Place
 from pln_ivr.queues.lines import Line
 from pln_ivr.queues.offer import Offer
@@ -42,6 +42,9 @@ JOIN_SECONDS = 3.0
 
 CALLED_BACK = Outcome(Result.RELEASED, Reason.CALLBACK)
 """How a visit ends in which a callback was noted."""
+
+PASSING = (Stage.ADMISSION, Stage.NOTICE, Stage.STATEMENT, Stage.RELEASE)
+"""The stages in which it is open whether the caller may stay."""
 
 ONLY_SECONDS = 20.0
 """How long a caller who was sent to one agent waits for that one; then anybody will do."""
@@ -73,15 +76,7 @@ class Journey:
                     return await self._call_out(start)
                 if isinstance(start, Approach):
                     return await start.meet(self._call, self._caller) or await self._find_agent()
-                if self._call.stage in (Stage.ADMISSION, Stage.NOTICE):
-                    await self._greet()
-                if self._call.stage in (Stage.NOTICE, Stage.STATEMENT):
-                    await self._state()
-                if self._call.stage in (Stage.NOTICE, Stage.STATEMENT, Stage.MENU):
-                    let_go = await self._choose()
-                    if let_go:
-                        return let_go
-                return await self._find_agent()
+                return await self._receive() or await self._find_agent()
         except Gone:
             if self._ended:  # the caller followed while we cleared up after the agent's hang-up
                 return self._ended
@@ -90,6 +85,24 @@ class Journey:
             if self._call.stage is Stage.DIALLING:
                 return Outcome(Result.UNREACHED, await why_gone(self._caller))
             raise
+
+    async def _receive(self) -> Outcome | None:
+        """What comes before the line; the outcome if the visit is over with it."""
+        if self._passes:
+            self._house.releasing.staying.begin(self._caller.id)
+        if self._call.stage in (Stage.ADMISSION, Stage.NOTICE):
+            await self._greet()
+        if self._call.stage in (Stage.NOTICE, Stage.STATEMENT):
+            await self._state()
+        released = await self._stay_or_release() if self._passes else None
+        if released is None and self._call.stage in (Stage.NOTICE, Stage.STATEMENT, Stage.MENU):
+            return await self._choose()
+        return released
+
+    @property
+    def _passes(self) -> bool:
+        """Whether it is open still if the caller may stay; whom we called does."""
+        return self._call.stage in PASSING and self._call.direction is Direction.INBOUND
 
     # -- notice --------------------------------------------------------------------------
 
@@ -124,6 +137,17 @@ class Journey:
             return
         self._enter(Stage.STATEMENT)
         await self._house.prompts.see_through(self._caller, news.tell)
+
+    # -- stay, or be released --------------------------------------------------------------
+
+    async def _stay_or_release(self) -> Outcome | None:
+        """None if the caller may stay; who may not yet hears what can be had without. Who comes
+        to stay from there has asked for an agent, and is past the menu."""
+        call, releasing = self._call, self._house.releasing
+        if call.stage is not Stage.RELEASE and releasing.staying.take(self._caller.id):
+            return None
+        self._enter(Stage.RELEASE)
+        return await releasing.lead(call, self._caller, self._rules.queue(call.dialled))
 
     # -- menu ----------------------------------------------------------------------------
 
@@ -269,7 +293,9 @@ class Journey:
         self._house.desk.adopt(offer)
         async with AsyncExitStack() as exits:
             bridge = await exits.enter_async_context(self._bridge(there=True))
-            async with partners.bind(call, self._caller, offer, talk.recording) as partner:
+            async with partners.bind(
+                call, self._caller, offer, talk.recording, pauses=talk.pauses
+            ) as partner:
                 partners.begin_talking(partner)
                 ended = await self._talk(partner, bridge, exits)
             left = await self._talk_with_heirs(ended, bridge, exits)

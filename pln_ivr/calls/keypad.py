@@ -5,6 +5,7 @@
 *3N#   consult extension N: the caller hears music meanwhile
 *4     leave the caller with whom you consult
 *5     go back to the caller
+*6     pause the recording, or let it go on
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ class Key(StrEnum):
     CONSULT = "3"
     COMPLETE = "4"
     CANCEL = "5"
+    PAUSE = "6"
     FLAG = "9"
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -11,12 +11,14 @@ import structlog
 
 from pln_ivr.ari import Channel, Client, Hangup
 from pln_ivr.calls.call import Call
+from pln_ivr.calls.recording_pauses import Pausing, RecordingPauses
+from pln_ivr.journal import RecordingPauseRow
 from pln_ivr.outcomes import OfferResult, Outcome, Reason, Result, TalkEnd
 from pln_ivr.queues.desk import Desk
 from pln_ivr.queues.offer import Offer
 from pln_ivr.queues.phones import Phones
 from pln_ivr.queues.ringing import Ring, RingTimes, agent_leg, ring
-from pln_ivr.recordings.manifest import Facts, Manifest
+from pln_ivr.recordings.manifest import Facts, Manifest, pauses_of
 from pln_ivr.recordings.names import recording_name, recording_uri
 from pln_ivr.recordings.recorder import Recorder
 
@@ -30,6 +32,7 @@ class Partner:
     offer: Offer
     leg: Channel
     recording: str
+    pauses: RecordingPauses
     result: OfferResult = OfferResult.CALLER_GONE
     talk_end: TalkEnd = TalkEnd.CALLER_HUNG_UP
 
@@ -48,6 +51,7 @@ class Partners:
     phones: Phones
     recorder: Recorder
     times: RingTimes
+    pausing: Pausing
     confirm_seconds: float
     talk_unrecorded: bool
     """Whether two may talk though the recording could not be confirmed."""
@@ -61,9 +65,10 @@ class Partners:
         offer: Offer,
         recording: str | None = None,
         counts: bool = True,
+        pauses: Sequence[RecordingPauseRow] = (),
     ) -> AsyncIterator[Partner]:
         """The agent of this offer for the body's duration: not rung yet, unless the agent
-        talks since an earlier run under that `recording`.
+        talks since an earlier run under that `recording`, which had these `pauses`.
 
         At the end the leg is hung up, the offer settled, and the recording filed, or
         discarded if nobody talked. An offer that does not count (a supervisor's, who may
@@ -76,7 +81,9 @@ class Partners:
             self.recorder.resume(name)
         try:
             async with agent_leg(self.ari, offer) as leg:
-                partner = Partner(offer, leg, name)
+                earlier = pauses if recording is not None else None
+                kept = RecordingPauses(self.pausing, offer, leg, earlier)
+                partner = Partner(offer, leg, name, kept)
                 try:
                     yield partner
                 except BaseException:  # a shutdown and a bug are not the caller's doing either
@@ -90,7 +97,7 @@ class Partners:
                 result = OfferResult.ANSWERED if partner.talked else partner.result
                 self.desk.settle(offer, result, partner.talk_end)
             if partner.talked:
-                self._file(call, offer, name, caller.party.spoke_before() is not None)
+                self._file(call, offer, name, caller.party.spoke_before() is not None, partner)
             else:
                 self.recorder.discard(name)
 
@@ -139,7 +146,14 @@ class Partners:
         log.error("recording_unconfirmed", policy=policy)
         return self.talk_unrecorded
 
-    def _file(self, call: Call, offer: Offer, recording: str, customer_spoke: bool) -> None:
+    def _file(
+        self,
+        call: Call,
+        offer: Offer,
+        recording: str,
+        customer_spoke: bool,
+        partner: Partner,
+    ) -> None:
         if not recording:
             return
 
@@ -161,6 +175,7 @@ class Partners:
             began_at=offer.talking_at or call.talking_at,
             ended_at=offer.talked_until or datetime.now(UTC),
             customer_spoke=customer_spoke,
+            pauses=pauses_of(partner.pauses.rows),
         )
         self.recorder.finish(recording, facts, filed)
 

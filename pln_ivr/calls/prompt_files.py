@@ -18,6 +18,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from pln_ivr.calls.brief import PROMPTS as BRIEF_PROMPTS
 from pln_ivr.calls.customer_number import PROMPTS as REPORT_PROMPTS
 from pln_ivr.calls.menu import PROMPTS as MENU_PROMPTS
 from pln_ivr.errors import PromptError
@@ -45,8 +46,12 @@ REQUIRED = (
     "on-hold",
     "agent-logged-out",
     "agent-noted",
+    "recording-paused",
+    "recording-resumed",
+    "recording-unchanged",
     *MENU_PROMPTS,
     *REPORT_PROMPTS,
+    *BRIEF_PROMPTS,
     *ANNOUNCEMENTS,
 )
 """What is said in any case; in another language than the first, only what has a text there."""

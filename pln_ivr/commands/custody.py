@@ -21,6 +21,7 @@ from pln_ivr.recordings.library import Library
 from pln_ivr.recordings.manifest import manifest_key
 from pln_ivr.recordings.names import name_of
 from pln_ivr.recordings.retention import Keep, delete, purge
+from pln_ivr.rules import archive_of
 
 Id = Annotated[str, typer.Argument(metavar="ID", help="The recording's id.")]
 LISTENERS = (Role.SUPERVISOR, Role.OPERATOR)
@@ -111,7 +112,7 @@ def purge_(
 
 def library_of(settings: Settings) -> Library:
     """The archive, to read from. Raises ConfigError if the keys are wrong."""
-    return Library.at(settings.recordings.folder, settings.recordings.keys)
+    return Library.of(archive_of(settings.recordings))
 
 
 def keep_of(settings: Settings) -> Keep:

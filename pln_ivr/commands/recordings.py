@@ -32,8 +32,9 @@ from pln_ivr.journal.custody import AccessRow
 from pln_ivr.journal.records import masked
 from pln_ivr.outcomes import IncidentKind, RecordingFault, Result
 from pln_ivr.recordings.sealing import new_key
-from pln_ivr.recordings.store import LocalStore
+from pln_ivr.recordings.stores import open_store
 from pln_ivr.recordings.verify import Account, Finding, Places, verify
+from pln_ivr.rules import archive_of
 
 recordings_cli = typer.Typer(help="Recordings of conversations.", no_args_is_help=True)
 
@@ -181,7 +182,8 @@ def new_key_(
 def places_of(settings: Settings) -> Places:
     """Where the journal, the spool and the archive are."""
     recordings = settings.recordings
-    return Places(settings.journal.url, recordings.spool, LocalStore(recordings.folder))
+    store = open_store(archive_of(recordings))
+    return Places(settings.journal.url, recordings.spool, store)
 
 
 def _period(

@@ -36,16 +36,24 @@ def reference() -> str:
 
 
 def _keys(at: str, section: BaseModel) -> Iterator[str]:
-    """The keys with values first, then the tables."""
-    tables = []
+    """The keys with values first, then the sections within this one, then the tables."""
+    within, tables = [], []
     for key, field in type(section).model_fields.items():
         value = getattr(section, key)
         named = _named(field.annotation)
+        if isinstance(value, BaseModel):
+            within.append((f"{at}.{key}", value))
+            continue
         if named:
             tables.append((key, named, value, field.description))
             continue
         yield from _comment((field.description or "") + _choices(field))
         yield _line(key, value)
+    for name, value in within:
+        yield ""
+        yield from _comment(type(value).__doc__ or "")
+        yield f"[{name}]"
+        yield from _keys(name, value)
     for key, named, value, description in tables:
         yield from _table(f"{at}.{key}", named, value, description)
 

@@ -31,6 +31,7 @@ from pln_ivr.config.node import Admission, Ari, Console, Disk, Drain, Fallback, 
 from pln_ivr.config.outages import Outages
 from pln_ivr.config.queues import Queues, queue_faults
 from pln_ivr.config.records import Journal, Recordings
+from pln_ivr.config.release import Release
 from pln_ivr.errors import ConfigError
 
 ENV_PREFIX = "PLN_IVR_"
@@ -56,6 +57,7 @@ class Settings(BaseSettings):
     information: Information = Information()
     outages: Outages = Outages()
     bill: Bill = Bill()
+    release: Release = Release()
     dispatch: Dispatch = Dispatch()
     callbacks: Callbacks = Callbacks()
     agents: Agents = Agents()

@@ -36,6 +36,12 @@ class Hold(Input, frozen=True):
     on: bool
 
 
+class RecordingPause(Input, frozen=True):
+    """Whether what is said is to stay out of the recording."""
+
+    on: bool
+
+
 class Transfer(Input, frozen=True):
     """Where the caller is to go."""
 
@@ -108,6 +114,17 @@ async def hold(asked: Asked[Hold]) -> Done:
     return Done()
 
 
+async def pause_recording(asked: Asked[RecordingPause]) -> Done:
+    """Pause the recording of the agent's conversation, while a secret is said, or let it go on, as
+    by *6. It goes on by itself after recordings.pause_seconds.
+
+    Raises OrderRefused.
+    """
+    by = asked.principal.name
+    await asked.api.floor.pause_recording(asked.extension, asked.input.on, by)
+    return Done()
+
+
 async def transfer(asked: Asked[Transfer]) -> Done:
     """Send the caller on, or begin to consult an agent about it."""
     to = asked.input
@@ -139,6 +156,7 @@ async def lower_flag(asked: Asked[Nothing]) -> Done:
 
 
 _ONE = "/agents/{extension}"
+_PAUSE = f"{_ONE}/recording-pause"
 AGENT_ROUTES: tuple[Route[Any], ...] = (
     Route("GET", "/agents", May.SUPERVISORS, Nothing, agents, [examples.AGENT]),
     Route("GET", _ONE, May.OWN_OR_SUPERVISORS, Nothing, agent, examples.AGENT),
@@ -146,6 +164,7 @@ AGENT_ROUTES: tuple[Route[Any], ...] = (
     Route("POST", f"{_ONE}/wrap-up", May.OWN_OR_SUPERVISORS, WrapUp, wrap_up, Done()),
     Route("POST", f"{_ONE}/call-out", May.OWN, Nothing, call_out, CallPlaced(examples.CALL_ID)),
     Route("PUT", f"{_ONE}/hold", May.OWN, Hold, hold, Done()),
+    Route("PUT", _PAUSE, May.OWN_OR_SUPERVISORS, RecordingPause, pause_recording, Done()),
     Route("POST", f"{_ONE}/transfer", May.OWN, Transfer, transfer, Done()),
     Route("POST", f"{_ONE}/transfer/complete", May.OWN, Nothing, complete_transfer, Done()),
     Route("POST", f"{_ONE}/transfer/cancel", May.OWN, Nothing, cancel_transfer, Done()),

@@ -22,11 +22,12 @@ from pln_ivr.journal import (
     FlagRow,
     IncidentRow,
     OfferRow,
+    RecordingPauseRow,
     Row,
     SupervisionRow,
 )
 from pln_ivr.journal.statements import StatementRow
-from pln_ivr.outcomes import OfferResult, Reason, Result, Stage, Supervision, TalkEnd
+from pln_ivr.outcomes import OfferResult, PauseEnd, Reason, Result, Stage, Supervision, TalkEnd
 
 
 class Snapshot(Struct, frozen=True, kw_only=True):
@@ -97,6 +98,20 @@ class SupervisionChange(Struct, frozen=True, kw_only=True):
     flag_id: str | None
 
 
+class RecordingPauseChange(Struct, frozen=True, kw_only=True):
+    """A recording has been paused, or goes on."""
+
+    pause_id: str
+    call_id: str
+    offer_id: str
+    agent: str
+    ordered_by: str
+    began_at: datetime
+    ended_at: datetime | None
+    ended_by: str | None
+    end: PauseEnd | None
+
+
 class LiveStatements(Struct, frozen=True, kw_only=True):
     """What callers hear about outages from now on is something else."""
 
@@ -117,6 +132,7 @@ EVENTS: Mapping[str, type[Struct]] = {
     "offer": OfferChange,
     "flag": FlagView,
     "supervision": SupervisionChange,
+    "recording_pause": RecordingPauseChange,
     "incident": IncidentView,
     "statements": LiveStatements,
 }
@@ -128,6 +144,7 @@ _SHOWN_AS: Mapping[type[object], str] = {
     OfferRow: "offer",
     FlagRow: "flag",
     SupervisionRow: "supervision",
+    RecordingPauseRow: "recording_pause",
     IncidentRow: "incident",
 }
 

@@ -74,6 +74,7 @@ CONVERSATION = ConversationView(
     agent="101",
     since=TIME,
     on_hold=False,
+    recording_paused=False,
     flag_id=FLAG_ID,
     supervisors=[("201", Supervision.WHISPER)],
 )

@@ -86,6 +86,7 @@ class ConversationView(Struct, frozen=True, kw_only=True):
     agent: str
     since: datetime
     on_hold: bool
+    recording_paused: Annotated[bool, Meta(description="What is said now is not recorded.")]
     flag_id: Annotated[str | None, Meta(description="The white flag that is up for it.")]
     supervisors: Annotated[
         list[tuple[str, Supervision]], Meta(description="Who is at it: extension, mode.")
@@ -238,6 +239,10 @@ class Floor(Protocol):
 
     async def hold(self, extension: str, on: bool) -> None:
         """The customer hears music, or the agent again."""
+
+    async def pause_recording(self, extension: str, on: bool, by: str) -> None:
+        """What is said in the agent's conversation is not recorded, or is again. If it is refused
+        or Asterisk fails, the recording goes on as it was."""
 
     async def transfer(self, extension: str, target_kind: str, target: str, attended: bool) -> None:
         """Send the caller on to the queue or (`target_kind`) the agent of this name; if

@@ -21,7 +21,7 @@ class VersionFigures:
     in_statement: int  # hung up while they heard a statement
     in_menu: int
     in_line: int  # gave up waiting, or while it rang
-    informed: int  # keyed that they knew enough
+    informed: int  # keyed that they knew enough, or on a brief visit, let go without a wish left
     released: int  # let go for another reason
     others: int
 
@@ -53,11 +53,13 @@ def version_figures(version: int, hearers: Iterable[Hearers]) -> VersionFigures:
         )
 
     abandoned = Result.ABANDONED
-    informed = of((Result.RELEASED, Reason.INFORMED))
+    informed = of(
+        *((Result.RELEASED, why) for why in (Reason.INFORMED, Reason.ANNOUNCED, Reason.REPORTED))
+    )
     parts = {
         "answered": of((Result.ANSWERED, None)),
         "in_statement": of((abandoned, Reason.IN_STATEMENT)),
-        "in_menu": of((abandoned, Reason.IN_MENU)),
+        "in_menu": of((abandoned, Reason.IN_MENU), (abandoned, Reason.IN_RELEASE)),
         "in_line": of((abandoned, Reason.IN_WAITING), (abandoned, Reason.IN_RINGING)),
         "informed": informed,
         "released": of((Result.RELEASED, None)) - informed,

@@ -6,6 +6,7 @@ it is journalled in the same transaction, with no more of the number than its la
 
 from __future__ import annotations
 
+import json
 import secrets
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import suppress
@@ -28,6 +29,13 @@ from pln_ivr.outcomes import PersonAct
 
 ERASED = "-"
 """Stands where the number was: the same for everybody, so that nothing ties calls together."""
+
+NUMBERS = ("caller", "dialled", "number")
+"""Columns that hold a phone number have one of these names, in whichever table: what has one is
+exported and erased."""
+
+CUSTOMER = "customer"
+"""A column of this name beside it holds a customer number, which goes with it."""
 
 FEWEST_DIGITS, MOST_DIGITS = 5, 19
 COUNTRY = "62"
@@ -101,9 +109,10 @@ class Persons(Access):
             calls = _calls(connection, forms)
             ids = [str(row["call_id"]) for row in calls]
             held: dict[str, Any] = {"calls": calls}
-            for table in tables.metadata.sorted_tables:
-                if table is not tables.calls and "call_id" in table.columns:
+            for table in _tables():
+                if "call_id" in table.columns or _numbers_of(table):
                     held[table.name] = _of_calls(connection, table, ids, forms)
+            held["dispatches"] = _dispatches(connection, held["outage_reports"])
             _note(connection, PersonAct.EXPORT, number, by, len(calls), len(held["recordings"]))
         return held
 
@@ -130,6 +139,7 @@ class Persons(Access):
             made.calls = len(erased)
             made.recordings = [row for row in recordings if not row.held_at]
             others = list(_others(connection, forms, made.held_calls))
+            reports = [key for table, key in others if table is tables.outage_reports]
             made.others = len(others)
             if only_look:
                 return made
@@ -141,7 +151,8 @@ class Persons(Access):
             )
             give_up(connection, asked, by.who, datetime.now(UTC))
             for table, key in others:
-                _forget(connection, table, key)
+                _forget(connection, table, key, forms)
+            _forget_dispatches(connection, reports)
             made.recordings = [mark_deleted(connection, row, by) for row in made.recordings]
             _note(connection, PersonAct.ERASE, number, by, made.calls, len(made.recordings))
         self._empty_wal()
@@ -185,12 +196,14 @@ def _of_calls(
     """A table's rows about these calls, or with this number in them."""
     key = next(iter(table.primary_key.columns)).name
     found: dict[str, dict[str, Any]] = {}
-    conditions = [
-        table.c.call_id.in_(ids[start : start + IDS_AT_ONCE])
-        for start in range(0, len(ids), IDS_AT_ONCE)
-    ]
-    if forms and "caller" in table.columns:
-        conditions.append(table.c.caller.in_(forms))
+    conditions: list[sa.ColumnElement[bool]] = []
+    if "call_id" in table.columns:
+        conditions += [
+            table.c.call_id.in_(ids[start : start + IDS_AT_ONCE])
+            for start in range(0, len(ids), IDS_AT_ONCE)
+        ]
+    if forms:
+        conditions += [column.in_(forms) for column in _numbers_of(table)]
     for condition in conditions:
         for row in connection.execute(sa.select(table).where(condition)).mappings():
             found[str(row[key])] = dict(row)
@@ -201,11 +214,15 @@ def _others(
     connection: Connection, forms: Collection[str], but: Collection[str]
 ) -> Iterator[tuple[sa.Table, str]]:
     """Rows with this number in tables besides the calls', but for those of these calls."""
-    for table in tables.metadata.sorted_tables:
-        if table is tables.calls or "caller" not in table.columns:
+    for table in _tables():
+        if not _numbers_of(table):
             continue
         key = next(iter(table.primary_key.columns))
-        query = sa.select(key).where(table.c.caller.in_(forms), table.c.call_id.not_in(list(but)))
+        query = sa.select(key).where(sa.or_(*(name.in_(forms) for name in _numbers_of(table))))
+        if "call_id" in table.columns:
+            query = query.where(
+                sa.or_(table.c.call_id.is_(None), table.c.call_id.not_in(list(but)))
+            )
         for (value,) in connection.execute(query.with_for_update()):
             yield table, value
 
@@ -218,12 +235,48 @@ def _forget_call(connection: Connection, row: Mapping[str, Any], forms: Collecti
     connection.execute(sa.update(table).where(table.c.call_id == row["call_id"]).values(**values))
 
 
-def _forget(connection: Connection, table: sa.Table, value: str) -> None:
+def _forget(connection: Connection, table: sa.Table, value: str, forms: Collection[str]) -> None:
     key = next(iter(table.primary_key.columns))
-    values = {"caller": ERASED}
-    if "customer" in table.columns:  # may have to be unique
-        values["customer"] = f"{ERASED}{secrets.token_hex(8)}"
-    connection.execute(sa.update(table).where(key == value).values(**values))
+    for column in _numbers_of(table):
+        made = sa.update(table).where(key == value, column.in_(forms))
+        connection.execute(made.values({column: ERASED}))
+    if CUSTOMER in table.columns:  # may have to be unique
+        made = sa.update(table).where(key == value)
+        connection.execute(made.values({CUSTOMER: f"{ERASED}{secrets.token_hex(8)}"}))
+
+
+def _tables() -> list[sa.Table]:
+    """All but the calls, which come first."""
+    return [table for table in tables.metadata.sorted_tables if table is not tables.calls]
+
+
+def _numbers_of(table: sa.Table) -> list[sa.Column[Any]]:
+    return [table.c[name] for name in NUMBERS if name in table.columns]
+
+
+def _dispatches(
+    connection: Connection, reports: Collection[Mapping[str, Any]]
+) -> list[dict[str, Any]]:
+    """What the field was, or is to be, told of these reports of outages."""
+    return _of_reports(connection, [str(report["report_id"]) for report in reports])
+
+
+def _of_reports(connection: Connection, ids: list[str]) -> list[dict[str, Any]]:
+    table, found = tables.dispatches, []
+    for start in range(0, len(ids), IDS_AT_ONCE):
+        query = sa.select(table).where(table.c.subject.in_(ids[start : start + IDS_AT_ONCE]))
+        found += [dict(row) for row in connection.execute(query.with_for_update()).mappings()]
+    return found
+
+
+def _forget_dispatches(connection: Connection, reports: list[str]) -> None:
+    """What is still to be told is told without the numbers."""
+    table = tables.dispatches
+    for row in _of_reports(connection, reports):
+        body = json.loads(row["body"])
+        erased = {name: ERASED for name in (*NUMBERS, CUSTOMER) if name in body}
+        made = sa.update(table).where(table.c.dispatch_id == row["dispatch_id"])
+        connection.execute(made.values(body=json.dumps(body | erased)))
 
 
 def _note(

@@ -17,6 +17,7 @@ from pln_ivr.journal.records import (
     FlagRow,
     IncidentRow,
     OfferRow,
+    RecordingPauseRow,
     RecordingRow,
     SupervisionRow,
 )
@@ -26,6 +27,7 @@ from pln_ivr.outcomes import (
     IncidentKind,
     MenuEnd,
     OfferResult,
+    PauseEnd,
     Reason,
     Result,
     Review,
@@ -244,6 +246,17 @@ class JournalReader(Access):
         query = sa.select(table).where(table.c.call_id == call_id)
         query = query.order_by(table.c.started_at, table.c.supervision_id)
         return [_supervision(row) for row in self._rows(query)]
+
+    def recording_pauses_of(self, offer_ids: Collection[str]) -> list[RecordingPauseRow]:
+        """The pauses of these offers' recordings, in order of time. So many ids at most as a
+        node has agents."""
+        table = tables.recording_pauses
+        query = sa.select(table).where(table.c.offer_id.in_(offer_ids))
+        query = query.order_by(table.c.began_at, table.c.pause_id)
+        return [
+            RecordingPauseRow(**{**row, "end": _word(PauseEnd, row["end"])})
+            for row in self._rows(query)
+        ]
 
 
 def within(

@@ -16,6 +16,7 @@ from pln_ivr.outcomes import (
     IncidentKind,
     MenuEnd,
     OfferResult,
+    PauseEnd,
     Reason,
     Result,
     Review,
@@ -216,6 +217,27 @@ class SupervisionRow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RecordingPauseRow:
+    """One recording pause: what was said meanwhile is in no recording."""
+
+    pause_id: str
+    sequence: int
+    node: str
+    call_id: str
+    offer_id: str  # whose recording
+    agent: str
+    ordered_by: str  # whose token, or the extension if it was keyed at the phone
+    began_at: datetime
+    ended_at: datetime | None = None
+    ended_by: str | None = None  # as ordered_by; None unless somebody ordered it
+    end: PauseEnd | None = None
+
+    @property
+    def row_id(self) -> str:
+        return self.pause_id
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RecordingRow:
     """One filed recording, and what proves it. Seconds are of its file."""
 
@@ -261,6 +283,7 @@ Row = (
     | IncidentRow
     | FlagRow
     | SupervisionRow
+    | RecordingPauseRow
     | RecordingRow
     | MarkRow
 )

@@ -21,6 +21,7 @@ from pln_ivr.journal.records import (
     IncidentRow,
     MarkRow,
     OfferRow,
+    RecordingPauseRow,
     RecordingRow,
     Row,
     SupervisionRow,
@@ -296,6 +297,24 @@ recordings = sa.Table(
     sa.Index("recordings_deleted", "deleted_at", sqlite_where=_GONE, postgresql_where=_GONE),
 )
 
+recording_pauses = sa.Table(
+    "recording_pauses",
+    metadata,
+    sa.Column("pause_id", sa.Text, primary_key=True),
+    sa.Column("sequence", sa.BigInteger, nullable=False),
+    sa.Column("node", sa.Text, nullable=False),
+    sa.Column("call_id", sa.Text, nullable=False),
+    sa.Column("offer_id", sa.Text, nullable=False),
+    sa.Column("agent", sa.Text, nullable=False),
+    sa.Column("ordered_by", sa.Text, nullable=False),
+    sa.Column("began_at", UtcDateTime, nullable=False),
+    sa.Column("ended_at", UtcDateTime),
+    sa.Column("ended_by", sa.Text),
+    sa.Column("end", sa.Text),
+    sa.Index("recording_pauses_offer_id", "offer_id"),
+    sa.Index("recording_pauses_call_id", "call_id"),
+)
+
 accesses = sa.Table(
     "accesses",
     metadata,
@@ -459,6 +478,7 @@ TABLES: dict[type[Row], sa.Table] = {
     IncidentRow: incidents,
     FlagRow: flags,
     SupervisionRow: supervisions,
+    RecordingPauseRow: recording_pauses,
     RecordingRow: recordings,
     MarkRow: marks,
 }

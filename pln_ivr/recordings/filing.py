@@ -53,7 +53,7 @@ class Archive:
                 raise RecordingError(
                     f"{raw}: {recorded:.1f} s recorded of {at_least_seconds:.1f} s or more"
                 )
-            made = encode(raw, self._codec)
+            made = encode(raw, self._codec, facts.silent)
             if raw.stat().st_size // FRAME_BYTES != before.st_size // FRAME_BYTES:
                 raise RecordingError(f"{raw}: the recording is still being written")
         except OSError as error:
@@ -86,6 +86,7 @@ class Archive:
             faults=judge(facts, made.seconds, made.customer, made.agent),
             raw_bytes=raw.st_size,
             filed_at=datetime.now(UTC),
+            pauses=facts.pauses,
         )
         self._store.put(key, stored)
         self._store.put(manifest_key(facts.name), to_json(manifest))

@@ -24,3 +24,5 @@ class Side:
     """For how long nothing at all had come when the recording ended."""
     sound_meanwhile: float
     """For how long, within that, the other side was loud."""
+    pause_seconds: float = 0.0
+    """For how long it was loud where the recording was paused, but for the edges."""

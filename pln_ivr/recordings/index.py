@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 
 import structlog
 
-from pln_ivr.journal import CallRow, JournalReader, JournalWriter, OfferRow
-from pln_ivr.recordings.manifest import Facts, Manifest
+from pln_ivr.journal import CallRow, JournalReader, JournalWriter, OfferRow, RecordingPauseRow
+from pln_ivr.recordings.manifest import Facts, Manifest, pauses_of
 from pln_ivr.recordings.names import id_of, recording_uri
 
 log = structlog.get_logger("pln_ivr.recordings")
@@ -36,8 +37,8 @@ class Index:
         """What the journal tells of a recording's conversation; None if it knows of none.
         Raises JournalError."""
         await self._journal.stored(STORED_SECONDS)
-        offer, call = await asyncio.to_thread(self._rows, name)
-        return facts_of(name, offer, call) if offer or call else None
+        offer, call, pauses = await asyncio.to_thread(self._told, name)
+        return facts_of(name, offer, call, pauses) if offer or call else None
 
     async def filed(self, manifest: Manifest) -> bool:
         """A recording has been filed; true once the journal has stored that."""
@@ -57,6 +58,13 @@ class Index:
         if call and call.recording == recording_uri(name):
             self._journal.write(_with_length(call, manifest.seconds))
 
+    def _told(self, name: str) -> tuple[OfferRow | None, CallRow | None, list[RecordingPauseRow]]:
+        offer, call = self._rows(name)
+        if offer is None:
+            return None, call, []
+        with JournalReader(self._url) as reader:
+            return offer, call, reader.recording_pauses_of([offer.offer_id])
+
     def _rows(self, name: str) -> tuple[OfferRow | None, CallRow | None]:
         with JournalReader(self._url) as reader:
             offer = reader.offer(id_of(name))
@@ -66,7 +74,12 @@ class Index:
             return None, reader.call_of_recording(recording_uri(name), since)
 
 
-def facts_of(name: str, offer: OfferRow | None, call: CallRow | None) -> Facts:
+def facts_of(
+    name: str,
+    offer: OfferRow | None,
+    call: CallRow | None,
+    pauses: Sequence[RecordingPauseRow] = (),
+) -> Facts:
     """From the journal's rows: the offer of the agent's part, or of a call that Asterisk served
     alone only the call. Pure."""
     whose = offer or call
@@ -81,6 +94,7 @@ def facts_of(name: str, offer: OfferRow | None, call: CallRow | None) -> Facts:
         notice_heard_at=call.notice_heard_at if call else None,
         began_at=whose.talking_at,
         ended_at=offer.talked_until if offer else call.ended_at if call else None,
+        pauses=pauses_of(pauses),
     )
 
 

@@ -8,10 +8,12 @@ from typing import Protocol
 
 from pln_ivr.errors import RecordingError
 from pln_ivr.journal import RecordingRow
+from pln_ivr.recordings.jobs import ArchiveSettings
 from pln_ivr.recordings.manifest import manifest_key
 from pln_ivr.recordings.names import name_of
 from pln_ivr.recordings.sealing import Keys, Sealed, load_keys
-from pln_ivr.recordings.store import LocalStore, Store, key_of
+from pln_ivr.recordings.store import Store, key_of
+from pln_ivr.recordings.stores import open_store
 
 
 class Sound(Protocol):
@@ -40,10 +42,10 @@ class Library:
         self._keys = keys
 
     @classmethod
-    def at(cls, folder: Path, keys: Path | None) -> Library:
-        """The library in this folder; `keys` is the file of them, if it is encrypted. Raises
-        ConfigError if they are wrong."""
-        return cls(LocalStore(folder), load_keys(keys) if keys else None)
+    def of(cls, archive: ArchiveSettings) -> Library:
+        """The library of this archive. Raises ConfigError if its file of keys is wrong, or its
+        store needs what is not installed."""
+        return cls(open_store(archive), load_keys(Path(archive.keys)) if archive.keys else None)
 
     def open(self, row: RecordingRow) -> Sound:
         """A recording's sound. Raises RecordingError if the file is not there or cannot be

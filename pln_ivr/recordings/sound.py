@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import io
 import wave
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -61,9 +61,16 @@ class Encoded:
     agent: Side
 
 
-def encode(raw: Path, codec: Codec) -> Encoded:
+Places = Sequence[tuple[float, float]]
+"""Of a recording: from, to, in seconds."""
+
+
+def encode(
+    raw: Path, codec: Codec, paused: Callable[[float], Places] = lambda _seconds: ()
+) -> Encoded:
     """Turn Asterisk's raw file into the archive's form. The content is held in memory: 4 KB a
-    second at most in Opus, 20 in FLAC.
+    second at most in Opus, 20 in FLAC. `paused` tells where there should be silence, once it is
+    known how long the recording is.
 
     Raises OSError if `raw` cannot be read, RecordingError if what was made is not as long as
     what was recorded.
@@ -86,7 +93,7 @@ def encode(raw: Path, codec: Codec) -> Encoded:
             f"{raw}: {frames / RATE:.2f} s were recorded, but the {codec} made of it has"
             f" {seconds:.2f} s"
         )
-    customer, agent = meter.sides()
+    customer, agent = meter.sides(paused(frames / RATE))
     return Encoded(content, seconds if frames else 0.0, customer, agent)
 
 
@@ -208,15 +215,17 @@ class _Meter:
             self._loud.append(power > LOUD)
             self._nothing.append(np.abs(windows).max(axis=1) <= NOTHING)
 
-    def sides(self) -> tuple[Side, Side]:
+    def sides(self, paused: Places) -> tuple[Side, Side]:
         """The customer and the agent."""
         if not self._loud:
             return Side(0.0, 0.0, 0.0), Side(0.0, 0.0, 0.0)
         loud, nothing = np.concatenate(self._loud), np.concatenate(self._nothing)
-        return _side(loud, nothing, 0), _side(loud, nothing, 1)
+        return _side(loud, nothing, 0, paused), _side(loud, nothing, 1, paused)
 
 
-def _side(loud: Any, nothing: Any, which: int) -> Side:
+def _side(loud: Any, nothing: Any, which: int, paused: Places) -> Side:
+    windows = RATE / WINDOW
+    silent = [slice(round(begin * windows), round(end * windows)) for begin, end in paused]
     something = np.flatnonzero(~nothing[:, which])
     since = int(something[-1]) + 1 if len(something) else 0
     seconds = WINDOW / RATE
@@ -224,4 +233,5 @@ def _side(loud: Any, nothing: Any, which: int) -> Side:
         sound_seconds=float(loud[:, which].sum() * seconds),
         nothing_seconds=float((len(loud) - since) * seconds),
         sound_meanwhile=float(loud[since:, 1 - which].sum() * seconds),
+        pause_seconds=float(sum(loud[part, which].sum() for part in silent) * seconds),
     )

@@ -20,6 +20,7 @@ from pln_ivr.recordings.filing import Archive
 from pln_ivr.recordings.jobs import Answer, ArchiveSettings, Job
 from pln_ivr.recordings.sealing import load_keys
 from pln_ivr.recordings.store import LocalStore
+from pln_ivr.recordings.stores import open_store
 
 LOWEST_PRIORITY = 19
 
@@ -27,7 +28,7 @@ LOWEST_PRIORITY = 19
 def open_archive(settings: ArchiveSettings) -> Archive:
     """The archive that the settings mean. Raises ConfigError."""
     keys = load_keys(Path(settings.keys)) if settings.keys else None
-    return Archive(LocalStore(Path(settings.folder)), settings.codec, keys)
+    return Archive(open_store(settings), settings.codec, keys)
 
 
 def do(archive: Archive, job: Job) -> Answer:

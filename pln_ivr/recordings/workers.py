@@ -14,6 +14,7 @@ import msgspec
 from pln_ivr.errors import RecordingError
 from pln_ivr.recordings.jobs import Answer, ArchiveSettings, Job
 from pln_ivr.recordings.sealing import load_keys
+from pln_ivr.recordings.stores import open_store
 
 JOB_SECONDS = 600.0
 """One recording takes less than a second of processor time an hour; the rest is waiting for a
@@ -79,7 +80,7 @@ class Workers:
             stdout=asyncio.subprocess.PIPE,
             limit=LINE_BYTES,
         )
-        self._running.add(process)
+        self._running = {one for one in self._running if one.returncode is None} | {process}
         assert process.stdin
         process.stdin.write(msgspec.json.encode(self._settings) + b"\n")
         return process
@@ -99,7 +100,9 @@ class Workers:
 
 @asynccontextmanager
 async def open_workers(settings: ArchiveSettings, count: int) -> AsyncIterator[Workers]:
-    """Workers for the body's duration. Raises ConfigError if there are keys and they are wrong."""
+    """Workers for the body's duration. Raises ConfigError if there are keys and they are wrong, or
+    if the archive's store needs what is not installed."""
+    open_store(settings)
     if settings.keys:
         load_keys(Path(settings.keys))
     workers = Workers(settings, count)

@@ -43,6 +43,9 @@ class Recorder(Operations):
     _wait = _hand_over
 
 
+pytestmark = pytest.mark.xdist_group("contract")  # one Asterisk for all of them
+
+
 @pytest.fixture(scope="module")
 def docs(install: Install, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Docs]]:
     """Asterisk's api-docs by resource."""

@@ -30,6 +30,7 @@ from tests.asterisk.pbx_fixtures import (
 from tests.asterisk.sound import from_alaw, loudness
 
 __all__ = ["asterisk_install", "new_pbx"]  # fixtures
+pytestmark = pytest.mark.xdist_group("pbx")  # one Asterisk for most of them
 APP_AWAY = ("Failed to find outbound websocket", "Stasis app 'pln_ivr' doesn't exist")
 """Asterisk's own two words, as warnings, on each call that finds pln_ivr away: true and wanted."""
 

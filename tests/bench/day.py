@@ -85,7 +85,7 @@ class Day:
 
     def _caller(self, dice: random.Random, number: int) -> str:
         hasty = dice.random() < HASTY_SHARE
-        scale = self._patience_scale
+        scale = self.patience_scale
         patience = dice.expovariate(1 / (HASTY_PATIENCE if hasty else PATIENCE)) * scale
         redials = dice.randint(1, MOST_REDIALS) if dice.random() < REDIAL_SHARE else 0
         pause = max(0.2, dice.expovariate(1 / REDIAL_PAUSE) * scale)
@@ -93,7 +93,7 @@ class Day:
         return f"08{number:08d};{ticks};{redials};{pause * 1000:.0f}"
 
     @property
-    def _patience_scale(self) -> float:
+    def patience_scale(self) -> float:
         """Shortened with the day, and so that a smaller house is as crowded as the real one."""
         return (self.capacity / 720) * (80_000 / self.calls) / self.factor
 

@@ -8,7 +8,7 @@ import shutil
 import socket
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -30,9 +30,11 @@ AGENT_ENVIRONMENT = {"ARI__WATCHDOG_SECONDS": "5", "ARI__RECONNECT_MAX_SECONDS":
 """The tests' world is more nervous than the program's own defaults; a bench measures those."""
 
 
-def write_scaled_prompts(folder: Path, factor: float) -> Path:
+def write_scaled_prompts(
+    folder: Path, factor: float, prompts: Mapping[str, float] = PROMPTS
+) -> Path:
     """Stand-in prompts, as much shorter than real ones as the day is; returns their folder."""
-    for number, (name, seconds) in enumerate(PROMPTS.items()):
+    for number, (name, seconds) in enumerate(prompts.items()):
         length = max(SHORTEST_PROMPT, round(seconds * SPOKEN_TIMES / factor, 2))
         write_tone(folder / f"{name}.alaw", 400 + 100 * number, length)
     return folder
@@ -160,15 +162,16 @@ def open_house(
     cache: Path = REPO / ".cache",
     http_port: int | None = None,
     logs: Path | None = None,
+    spoken: Mapping[str, float] = PROMPTS,
     **env: str,
 ) -> Iterator[House]:
     """A started house with its agents ready; stopped and removed at the end, but for its logs
-    if there is a folder for them."""
+    if there is a folder for them. `spoken` are its prompts, in seconds before they are scaled."""
     with tempfile.TemporaryDirectory(prefix=f"pln-{name}-") as temporary:
         # The folder's name is the instance's in Asterisk's root, which processes share.
         home = (folder or Path(temporary)) / f"{name}-{os.getpid()}-{secrets.token_hex(3)}"
         home.mkdir(parents=True)
-        prompts = write_scaled_prompts(Path(temporary) / "prompts", factor)
+        prompts = write_scaled_prompts(Path(temporary) / "prompts", factor, spoken)
         port = http_port or free_port(socket.SOCK_STREAM)
         house = House(find_asterisk(cache), home, prompts, capacity, agents, port, **env)
         try:

@@ -34,6 +34,9 @@ PROMPTS = {
     "on-hold": 0.2,
     "agent-logged-out": 0.2,
     "agent-noted": 0.2,
+    "recording-paused": 0.2,
+    "recording-resumed": 0.2,
+    "recording-unchanged": 0.2,
     **dict.fromkeys(ANNOUNCEMENTS, 0.2),
 }
 """Stand-in prompts and their seconds: the same tones on both sides."""
@@ -66,6 +69,9 @@ class _DialplanPbx(Pbx):
         etc = self.folder / "etc"
         shutil.copy(HERE / "dialplan.conf", etc / "bench.conf")
         _append(etc / "extensions.conf", "#include bench.conf")
+        _append(
+            etc / "modules.conf", "load = res_rtp_multicast.so", "load = chan_rtp.so"
+        )  # external media, for mechanisms.py
         members = "\n".join(f"member => PJSIP/ag-{agent}" for agent in self.agents)
         rules = "musicclass = default\nstrategy = leastrecent\nautofill = yes\nringinuse = no\n"
         rules += "timeout = 11\nretry = 1\nwrapuptime = 0\njoinempty = yes\nleavewhenempty = no\n"
@@ -193,7 +199,8 @@ class DialplanSide(Side):
         settings = PbxSettings(rtp_timeout=RTP_TIMEOUT)
         pbx = _DialplanPbx(install, Pbx.home(install, folder.name, folder), settings)
         self.agent_port = free_port()
-        pbx.agents, pbx.agent_port = agent_names(agents), self.agent_port
+        self.agents = agent_names(agents)
+        pbx.agents, pbx.agent_port = self.agents, self.agent_port
         self.pbx = pbx
         pbx.prepare()
         for prompt in prompts.glob("*.alaw"):

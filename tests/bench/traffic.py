@@ -16,7 +16,9 @@ from .sipp import Sipp, deaf_port, fill
 CROWD = Path(__file__).resolve().parent / "scenarios/crowd.xml"
 ENDLESS = 10_000_000
 STEP_SECONDS = 0.5
-"""How often the rate of arrivals follows the curve."""
+"""How often the rate of arrivals follows the curve ..."""
+CALLS_A_TURN = 3
+"""... but not before so many have called at the rate before."""
 
 
 class Traffic:
@@ -35,8 +37,12 @@ class Traffic:
 
     def drive(self, each: Callable[[float], None]) -> None:
         """Follow the day's curve until every caller has called; `each` is told the time."""
+        turn = 0.0
         while self.callers.running and self.callers.counts().created < self.day.calls:
-            self.callers.set_rate(max(0.2, self.day.rate(self.seconds)))
+            if self.seconds >= turn:  # SIPp begins to count anew each time
+                rate = max(0.2, self.day.rate(self.seconds))
+                self.callers.set_rate(rate)
+                turn = self.seconds + max(STEP_SECONDS, CALLS_A_TURN / rate)
             each(self.seconds)
             time.sleep(STEP_SECONDS)
         each(self.seconds)
@@ -56,7 +62,7 @@ def traffic(day: Day, house: House) -> Iterator[Traffic]:
     with ExitStack() as stack:
         deaf = stack.enter_context(deaf_port())
         agents = stack.enter_context(agents_at_phones(house, day.ring, day.talk))
-        scenario = fill(CROWD, tick_ms=str(TICK_MS), audio_port=str(deaf))
+        scenario = fill(CROWD, tick_ms=str(TICK_MS), audio_port=str(deaf), wishes="")
         callers = stack.enter_context(
             Sipp(
                 scenario,

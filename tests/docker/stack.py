@@ -69,6 +69,7 @@ class Stack:
         self.sip_port = free_port()
         self.console_port = free_port(socket.SOCK_STREAM)
         self.http_port = free_port(socket.SOCK_STREAM)
+        self.ami_port = free_port(socket.SOCK_STREAM)
         self.prometheus_port = free_port(socket.SOCK_STREAM)
         self.postgres_port = free_port(socket.SOCK_STREAM)
         self.rtp = free_rtp_range(rtp_ports)
@@ -79,6 +80,7 @@ class Stack:
             "PLN_SIP_BIND": "127.0.0.1",
             "PLN_SIP_PORT": str(self.sip_port),
             "PLN_HTTP_PORT": str(self.http_port),
+            "PLN_AMI_PORT": str(self.ami_port),
             "PLN_IVR_CONSOLE__PORT": str(self.console_port),
             "PLN_PROMETHEUS_PORT": str(self.prometheus_port),
             "PLN_POSTGRES_PORT": str(self.postgres_port),

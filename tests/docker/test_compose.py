@@ -76,6 +76,7 @@ def _listens_as_documented(stack: Stack) -> None:
         ("udp", loopback, stack.sip_port),  # PLN_SIP_BIND is loopback here
         ("tcp", loopback, stack.sip_port),
         ("tcp", loopback, stack.http_port),
+        ("tcp", loopback, stack.ami_port),
     }
     assert listening(stack.processes("pln-ivr")) == {("tcp", loopback, stack.console_port)}
     assert listening(stack.processes("prometheus")) == {("tcp", loopback, stack.prometheus_port)}

@@ -15,7 +15,7 @@ from native.pbx import free_port, free_rtp_range
 from native.root import find_asterisk
 
 REPO = Path(__file__).resolve().parents[2]
-# Each copy of the checkout makes a virtual environment of its own.
+# A copy of the checkout makes a virtual environment of its own.
 pytestmark = pytest.mark.timeout(400)
 
 
@@ -69,6 +69,7 @@ def test_up_calls_and_down_leaves_nothing(checkout: Path) -> None:
         "PLN_SIP_BIND": "127.0.0.1",
         "PLN_SIP_PORT": str(free_port()),
         "PLN_HTTP_PORT": str(free_port(socket.SOCK_STREAM)),
+        "PLN_AMI_PORT": str(free_port(socket.SOCK_STREAM)),
         "PLN_RTP_START": str(first),
         "PLN_RTP_END": str(last),
         "PLN_IVR_CONSOLE__PORT": str(console),
@@ -106,3 +107,4 @@ def test_a_taken_port_is_one_clear_line(checkout: Path) -> None:
     assert "PLN_SIP_PORT" in up.stderr
     assert "docker/up FAILED" in up.stderr
     assert "Traceback" not in up.stderr
+    assert not (checkout / ".cache/venv").exists(), "and it comes before what takes long"

@@ -23,6 +23,7 @@ from pln_ivr.config.node import Admission, Ari, Drain, Fallback, Prompts
 from pln_ivr.config.outages import Outages
 from pln_ivr.config.queues import Queues
 from pln_ivr.config.records import Journal, Recordings
+from pln_ivr.config.release import Release
 from pln_ivr.journal import CallRow, JournalWriter, OfferRow
 from pln_ivr.journal.records import AgentStateRow, Row
 from pln_ivr.journal.schema import create_engine, parse_url, upgrade
@@ -244,6 +245,7 @@ async def world(
     outbound: Outbound | None = None,
     callbacks: Callbacks | None = None,
     bill: Bill | None = None,
+    release: Release | None = None,
     before: Callable[[World], None] = lambda _: None,
 ) -> AsyncIterator[World]:
     """A world whose application is connected and whose two agents are ready.
@@ -275,6 +277,7 @@ async def world(
             outbound=outbound or Outbound(),
             callbacks=callbacks or Callbacks(),
             bill=bill or Bill(),
+            release=release or Release(),
         )
         upgrade(create_engine(parse_url(settings.journal.url)))
         ari = settings.ari

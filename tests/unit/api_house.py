@@ -150,6 +150,9 @@ class House:
     async def hold(self, extension: str, on: bool) -> None:
         self._note("hold", extension, on)
 
+    async def pause_recording(self, extension: str, on: bool, by: str) -> None:
+        self._note("pause_recording", extension, on, by)
+
     async def transfer(self, extension: str, target_kind: str, target: str, attended: bool) -> None:
         self._note("transfer", extension, target_kind, target, attended)
 

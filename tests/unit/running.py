@@ -26,7 +26,11 @@ class Run(Protocol):
 
 def keep(folder: Path, *rows: Row) -> str:
     """Write rows to the journal that a command run in this folder reads; its URL."""
-    url = f"sqlite:///{folder}/journal.db"
+    return keep_in(f"sqlite:///{folder}/journal.db", *rows)
+
+
+def keep_in(url: str, *rows: Row) -> str:
+    """Write rows to this journal; its URL."""
 
     async def write() -> None:
         async with open_journal(url, log=Log(), limits=QUICK) as journal:

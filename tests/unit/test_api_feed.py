@@ -25,6 +25,7 @@ from pln_ivr.journal import (
     IncidentRow,
     MarkRow,
     OfferRow,
+    RecordingPauseRow,
     Row,
     SupervisionRow,
 )
@@ -342,6 +343,18 @@ ROWS: list[tuple[Row, str]] = [
             started_at=examples.TIME,
         ),
         "supervision",
+    ),
+    (
+        RecordingPauseRow(
+            **HEAD,
+            pause_id="p-1",
+            call_id="c-1",
+            offer_id="o-1",
+            agent="101",
+            ordered_by="budi",
+            began_at=examples.TIME,
+        ),
+        "recording_pause",
     ),
     (
         IncidentRow(

@@ -59,6 +59,11 @@ ORDERS: list[tuple[str, Any, tuple[Any, ...]]] = [
     ("POST /agents/101/call-out", None, ("call_out", "101")),
     ("PUT /agents/101/hold", {"on": False}, ("hold", "101", False)),
     (
+        "PUT /agents/101/recording-pause",
+        {"on": True},
+        ("pause_recording", "101", True, OPERATOR),
+    ),
+    (
         "POST /agents/101/transfer",
         {"target_kind": "queue", "target": "tagihan"},
         ("transfer", "101", "queue", "tagihan", False),

@@ -31,6 +31,8 @@ MAY: list[tuple[str, str, Any, set[str]]] = [
     ("POST", f"/agents/{OTHER}/wrap-up", {}, WATCHERS),
     ("POST", f"/agents/{OWN}/call-out", None, {"agents", "operators"}),
     ("POST", f"/agents/{OTHER}/call-out", None, OPERATORS),
+    ("PUT", f"/agents/{OWN}/recording-pause", {"on": True}, ALL),
+    ("PUT", f"/agents/{OTHER}/recording-pause", {"on": False}, WATCHERS),
     ("PUT", f"/agents/{OWN}/hold", {"on": True}, {"agents", "operators"}),
     ("PUT", f"/agents/{OTHER}/hold", {"on": True}, OPERATORS),
     ("PUT", f"/agents/{OWN_SUPERVISOR}/hold", {"on": True}, WATCHERS),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from html.parser import HTMLParser
 from pathlib import Path
@@ -29,7 +30,8 @@ from pln_ivr.journal.statements import (
     publish_statement,
 )
 from pln_ivr.outcomes import MenuEnd, OfferResult, Reason, Result, Review, Stage, StatementStatus
-from tests.unit.running import Done, Run, keep
+from tests.databases import KINDS, Server, sqlite_in
+from tests.unit.running import Done, Run, keep_in
 from tests.unit.test_journal import NOON, call, offer
 from tests.unit.test_journal_questions import incident
 
@@ -41,10 +43,38 @@ def after(seconds: float) -> datetime:
     return NOON + timedelta(seconds=seconds)
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the journal of a noon in Jakarta and of a call of the day before."""
+@pytest.fixture(scope="module", params=KINDS)
+def noon(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[Path, str]]:
+    """A folder to run commands in, and the URL of a journal, once on each kind of database: of a
+    noon in Jakarta and of a call of the day before."""
     made = tmp_path_factory.mktemp("report")
+    if request.param == "sqlite":
+        yield made, fill(made, sqlite_in(made).url)
+        return
+    server: Server = request.getfixturevalue("server")
+    database = server.database()
+    yield made, fill(made, database.url)
+    server.drop(database)
+
+
+@pytest.fixture
+def folder(noon: tuple[Path, str]) -> Path:
+    return noon[0]
+
+
+@pytest.fixture
+def report(pln_ivr: Run, noon: tuple[Path, str]) -> Run:
+    """Run a command on that journal."""
+
+    def run(folder: Path, *arguments: str, **env: str) -> Done:
+        return pln_ivr(folder, *arguments, **{"JOURNAL__URL": noon[1], **env})
+
+    return run
+
+
+def fill(made: Path, url: str) -> str:
     (made / "roster.toml").write_text(
         '[[agents]]\nextension = "101"\nname = "Siti"\nskills = ["gangguan"]\n'
         'secret = "not-for-reports"\n'
@@ -52,8 +82,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     answered: dict[str, Any] = {"outcome": Result.ANSWERED, "reason": Reason.CALLER_HUNG_UP}
     abandoned: dict[str, Any] = {"outcome": Result.ABANDONED, "reason": Reason.IN_WAITING}
     at_noon: dict[str, Any] = {"queue": QUEUE, "queued_at": NOON}
-    keep(
-        made,
+    keep_in(
+        url,
         call("c1", **at_noon, talking_at=after(10), ended_at=after(90), **answered),
         call("c2", **at_noon, talking_at=after(31), ended_at=after(90), **answered),
         call("c3", **at_noon, ended_at=after(4), **abandoned),
@@ -72,7 +102,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         incident("i1", review=Review.UPHELD),
         incident("i2", -1440),
     )
-    return made
+    return url
 
 
 def as_json(done: Done) -> list[dict[str, Any]]:
@@ -80,8 +110,8 @@ def as_json(done: Done) -> list[dict[str, Any]]:
     return [json.loads(line) for line in done.stdout.splitlines()]
 
 
-def test_queues_as_json(pln_ivr: Run, folder: Path) -> None:
-    rows = as_json(pln_ivr(folder, "report", "queues", *DAY, "--format", "json"))
+def test_queues_as_json(report: Run, folder: Path) -> None:
+    rows = as_json(report(folder, "report", "queues", *DAY, "--format", "json"))
     assert [list(row) for row in rows] == [QUEUE_COLUMNS] * len(Queues().names)
     (row,) = [row for row in rows if row["queue"] == QUEUE]
     assert row == {
@@ -104,8 +134,8 @@ def test_queues_as_json(pln_ivr: Run, folder: Path) -> None:
     }
 
 
-def test_agents_as_json(pln_ivr: Run, folder: Path) -> None:
-    (row,) = as_json(pln_ivr(folder, "report", "agents", *DAY, "--format", "json"))
+def test_agents_as_json(report: Run, folder: Path) -> None:
+    (row,) = as_json(report(folder, "report", "agents", *DAY, "--format", "json"))
     assert row == {
         "agent": "101",
         "name": "Siti",
@@ -129,11 +159,11 @@ def test_agents_as_json(pln_ivr: Run, folder: Path) -> None:
     }
 
 
-def test_the_targets_are_those_of_the_settings(pln_ivr: Run, folder: Path) -> None:
+def test_the_targets_are_those_of_the_settings(report: Run, folder: Path) -> None:
     (folder / "slow.toml").write_text(
         f"[menu]\nentry = ''\n[queues.names.{QUEUE}]\nservice_seconds = 40\n"
     )
-    done = pln_ivr(folder, "report", "queues", *DAY, "--format", "json", "-c", "slow.toml")
+    done = report(folder, "report", "queues", *DAY, "--format", "json", "-c", "slow.toml")
     (row,) = [row for row in as_json(done) if row["queue"] == QUEUE]
     assert (row["within_target"], row["service_level"]) == (2, 1.0)
 
@@ -142,10 +172,10 @@ def test_the_targets_are_those_of_the_settings(pln_ivr: Run, folder: Path) -> No
     ("subject", "columns"), [("queues", QUEUE_COLUMNS), ("agents", AGENT_COLUMNS)]
 )
 def test_csv_has_the_same_as_json(
-    pln_ivr: Run, folder: Path, subject: str, columns: list[str]
+    report: Run, folder: Path, subject: str, columns: list[str]
 ) -> None:
-    expected = as_json(pln_ivr(folder, "report", subject, *DAY, "--format", "json"))
-    done = pln_ivr(folder, "report", subject, *DAY, "--format", "csv")
+    expected = as_json(report(folder, "report", subject, *DAY, "--format", "json"))
+    done = report(folder, "report", subject, *DAY, "--format", "csv")
     assert done.returncode == 0
     assert done.stdout.splitlines()[0].split(",") == columns
     rows = list(csv.DictReader(io.StringIO(done.stdout)))
@@ -155,8 +185,8 @@ def test_csv_has_the_same_as_json(
     ]
 
 
-def test_a_table_is_what_people_get(pln_ivr: Run, folder: Path) -> None:
-    done = pln_ivr(folder, "report", "queues", *DAY)
+def test_a_table_is_what_people_get(report: Run, folder: Path) -> None:
+    done = report(folder, "report", "queues", *DAY)
     assert (done.returncode, done.stderr) == (0, "")
     assert "2026-11-23 00:00:00 to 2026-11-24 00:00:00 Asia/Jakarta" in done.stdout
     (line,) = [line for line in done.stdout.splitlines() if f" {QUEUE} " in line]
@@ -169,22 +199,22 @@ def test_a_table_is_what_people_get(pln_ivr: Run, folder: Path) -> None:
         "all", "3", "2", "1", "0", "0", "0", "1", "1", "50.0%", "-", "15.0", "31.0", "10.0", "31.0",
         *("0",) * len(CALLBACKS),
     ]  # fmt: skip
-    done = pln_ivr(folder, "report", "agents", *DAY)
+    done = report(folder, "report", "agents", *DAY)
     (line,) = [line for line in done.stdout.splitlines() if " 101 " in line]
     assert [cell.strip() for cell in line.strip("│").split("│")][-6:] == [
         "80.0", "2.5", "10.0", "1", "0", "1"
     ]  # fmt: skip
 
 
-def test_a_report_needs_no_roster(pln_ivr: Run, folder: Path) -> None:
-    done = pln_ivr(folder, "report", "agents", *DAY, "--format", "json", AGENTS__ROSTER="none.toml")
+def test_a_report_needs_no_roster(report: Run, folder: Path) -> None:
+    done = report(folder, "report", "agents", *DAY, "--format", "json", AGENTS__ROSTER="none.toml")
     (row,) = as_json(done)
     assert (row["agent"], row["name"]) == ("101", "")
 
 
-def test_other_times_have_other_figures(pln_ivr: Run, folder: Path) -> None:
+def test_other_times_have_other_figures(report: Run, folder: Path) -> None:
     def queued(*arguments: str) -> int:
-        rows = as_json(pln_ivr(folder, "report", "queues", "--format", "json", *arguments))
+        rows = as_json(report(folder, "report", "queues", "--format", "json", *arguments))
         return sum(row["queued"] for row in rows)
 
     assert queued("--day", "2026-11-22") == 1
@@ -197,11 +227,11 @@ def test_other_times_have_other_figures(pln_ivr: Run, folder: Path) -> None:
     assert queued() == 0
 
 
-def test_a_report_without_agents_is_empty(pln_ivr: Run, folder: Path) -> None:
+def test_a_report_without_agents_is_empty(report: Run, folder: Path) -> None:
     nothing = ("report", "agents", "--day", "2026-01-01", "--format")
-    assert pln_ivr(folder, *nothing, "json").stdout == ""
-    assert pln_ivr(folder, *nothing, "csv").stdout == ",".join(AGENT_COLUMNS) + "\n"
-    assert "2026-01-01" in pln_ivr(folder, *nothing, "table").stdout
+    assert report(folder, *nothing, "json").stdout == ""
+    assert report(folder, *nothing, "csv").stdout == ",".join(AGENT_COLUMNS) + "\n"
+    assert "2026-01-01" in report(folder, *nothing, "table").stdout
 
 
 @pytest.mark.parametrize(
@@ -231,8 +261,8 @@ def one_object(done: Done) -> dict[str, Any]:
     return whole
 
 
-def test_a_day_as_json(pln_ivr: Run, folder: Path) -> None:
-    whole = one_object(pln_ivr(folder, "report", "day", *DAY, "--format", "json"))
+def test_a_day_as_json(report: Run, folder: Path) -> None:
+    whole = one_object(report(folder, "report", "day", *DAY, "--format", "json"))
     assert whole["since"] == "2026-11-22T17:00:00+00:00"
     day = whole["day"]
     # Of the calls that began in the day: all four did, the fourth joined its line the day before.
@@ -246,19 +276,19 @@ def test_a_day_as_json(pln_ivr: Run, folder: Path) -> None:
     assert {"outcome": "answered", "reason": "caller_hung_up", "calls": 2} in whole["outcomes"]
 
 
-def test_busies_are_counted_in_both_ways(pln_ivr: Run, folder: Path) -> None:
+def test_busies_are_counted_in_both_ways(report: Run, folder: Path) -> None:
     arguments = ("report", "busies", *DAY, "--format", "json")
-    whole = one_object(pln_ivr(folder, *arguments, ADMISSION__CAPACITY="2"))
+    whole = one_object(report(folder, *arguments, ADMISSION__CAPACITY="2"))
     busies = whole["busies"]
     assert (busies["arrivals"], busies["rejected"], busies["busy_share"]) == (4, 0, 0.0)
     assert (busies["seats"], busies["at_capacity_seconds"]) == (2, 90.0)
     assert busies["by_attempts"] == busies["by_time"] == "reasonable"
 
 
-def told(folder: Path) -> int:
+def told(url: str) -> int:
     """A journal with one statement that two callers heard; its version."""
-    url = keep(
-        folder,
+    keep_in(
+        url,
         call("c1", outcome=Result.ABANDONED, reason=Reason.IN_STATEMENT, ended_at=after(9)),
         call("c2", menu_at=NOON, menu_path="gangguan", menu_end=MenuEnd.CHOSEN, statement=1),
         call("c3", menu_at=NOON, outcome=Result.ABANDONED, reason=Reason.IN_MENU),
@@ -281,31 +311,31 @@ def told(folder: Path) -> int:
     return version
 
 
-def test_what_callers_were_told(pln_ivr: Run, tmp_path: Path) -> None:
-    version = told(tmp_path)
+def test_what_callers_were_told(pln_ivr: Run, tmp_path: Path, url: str) -> None:
+    version = told(url)
     arguments = ("report", "outage", "--since", "2026-11-23", "--until", "2099-01-01")
-    whole = one_object(pln_ivr(tmp_path, *arguments, "--format", "json"))
+    whole = one_object(pln_ivr(tmp_path, *arguments, "--format", "json", JOURNAL__URL=url))
     (statement,) = whole["statements"]
     assert (statement["version"], statement["status"]) == (version, "live")
     assert (statement["heard"], statement["whole"], statement["in_statement"]) == (2, 1, 1)
     assert statement["others"] == 1
     assert whole["menu"] == {"came": 2, "hung_up": 1, "abandonment": 0.5}
     assert whole["choices"] == [{"statement": 1, "path": "gangguan", "end": "chosen", "calls": 1}]
-    done = pln_ivr(tmp_path, *arguments, "--format", "html")
+    done = pln_ivr(tmp_path, *arguments, "--format", "html", JOURNAL__URL=url)
     assert "&lt;Bandung&gt;" in done.stdout
     assert "gangguan &amp; badai" in done.stdout
     assert "<Bandung>" not in done.stdout
 
 
-def test_a_statement_of_another_day_is_not_told_of(pln_ivr: Run, tmp_path: Path) -> None:
-    told(tmp_path)
+def test_a_statement_of_another_day_is_not_told_of(pln_ivr: Run, tmp_path: Path, url: str) -> None:
+    told(url)
     arguments = ("report", "outage", "--day", "2026-01-01", "--format", "json")
-    assert one_object(pln_ivr(tmp_path, *arguments))["statements"] == []
+    assert one_object(pln_ivr(tmp_path, *arguments, JOURNAL__URL=url))["statements"] == []
 
 
 @pytest.mark.parametrize("subject", ["day", "queues", "agents", "busies", "outage"])
-def test_a_page_is_complete_in_itself(pln_ivr: Run, folder: Path, subject: str) -> None:
-    done = pln_ivr(folder, "report", subject, *DAY, "--format", "html")
+def test_a_page_is_complete_in_itself(report: Run, folder: Path, subject: str) -> None:
+    done = report(folder, "report", subject, *DAY, "--format", "html")
     assert (done.returncode, done.stderr) == (0, "")
     page = Page()
     page.feed(done.stdout)
@@ -314,7 +344,7 @@ def test_a_page_is_complete_in_itself(pln_ivr: Run, folder: Path, subject: str) 
     assert page.charts == page.described > 0
     assert page.outside == []
     assert "nan" not in done.stdout
-    empty = pln_ivr(folder, "report", subject, "--day", "2020-01-01", "--format", "html")
+    empty = report(folder, "report", subject, "--day", "2020-01-01", "--format", "html")
     assert (empty.returncode, empty.stderr) == (0, "")
 
 
@@ -344,25 +374,24 @@ class Page(HTMLParser):
         self.described += bool(self.open and self.open[-1] == "desc" and data.strip())
 
 
-def test_csv_is_of_the_table_that_is_asked_for(pln_ivr: Run, folder: Path) -> None:
+def test_csv_is_of_the_table_that_is_asked_for(report: Run, folder: Path) -> None:
     arguments = ("report", "day", *DAY, "--format", "csv")
-    first = pln_ivr(folder, *arguments).stdout.splitlines()
+    first = report(folder, *arguments).stdout.splitlines()
     assert (len(first), first[0].split(",")[0]) == (2, "arrivals")
-    course = pln_ivr(folder, *arguments, "--table", "course").stdout.splitlines()
+    course = report(folder, *arguments, "--table", "course").stdout.splitlines()
     assert (len(course), course[0].split(",")[0]) == (25, "began")
-    wrong = pln_ivr(folder, *arguments, "--table", "weather")
+    wrong = report(folder, *arguments, "--table", "weather")
     assert wrong.returncode == 2
     assert "it has day, course, outcomes, rings" in wrong.stderr
 
 
-def test_a_report_shows_on_a_terminal_how_far_it_is(folder: Path) -> None:
+def test_a_report_shows_on_a_terminal_how_far_it_is(noon: tuple[Path, str]) -> None:
     screen = io.StringIO()
     console = Console(file=screen, force_terminal=True)
     with Progress(console=console) as progress:
         period = period_of("2026-11-23", None, None, zone_of("Asia/Jakarta"), NOON)
         settings = load(None)
-        url = f"sqlite:///{folder}/journal.db"
-        journal = settings.journal.model_copy(update={"url": url})
+        journal = settings.journal.model_copy(update={"url": noon[1]})
         settings = settings.model_copy(update={"journal": journal})
         day_report(Making(settings, period, NOON + timedelta(days=1), progress))
         calls, offers = progress.tasks

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -141,8 +142,8 @@ def test_a_file_that_still_grows_is_left_for_another_try(
 ) -> None:
     raw = spool_file(spool, NAME, THREE)
 
-    def grows(source: Path, codec: Codec) -> object:
-        made = encode(source, codec)
+    def grows(source: Path, codec: Codec, *paused: Any) -> object:
+        made = encode(source, codec, *paused)
         with source.open("ab") as growing:
             growing.write(THREE)
         return made

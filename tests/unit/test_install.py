@@ -33,6 +33,14 @@ def test_ari_is_on_loopback_unless_told_otherwise(tmp_path: Path) -> None:
     assert "bindaddr = 0.0.0.0\n" in files["http_port.conf"]
 
 
+def test_the_manager_interface_is_on_loopback_and_may_only_order_calls(tmp_path: Path) -> None:
+    files = written(tmp_path, PLN_HTTP_BIND="0.0.0.0", PLN_AMI_PORT="15038")
+    manager = files["manager_generated.conf"]
+    assert "bindaddr = 127.0.0.1\nport = 15038\n" in manager
+    assert f"secret = {PASSWORD['PLN_IVR_ARI__PASSWORD']}\nread =\nwrite = call\n" in manager
+    assert install(tmp_path, PLN_AMI_PORT="0").returncode == 2
+
+
 def test_without_settings_there_is_neither_tls_nor_an_access_list(tmp_path: Path) -> None:
     sip = written(tmp_path)["pjsip_generated.conf"]
     assert "[transport-tls]" not in sip

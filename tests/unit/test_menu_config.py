@@ -164,7 +164,8 @@ def test_the_default_menu_has_its_texts_and_english_lacks_none_that_a_caller_hea
         assert prompt in texts[language]
     spoken_before_the_choice = {"notice", "menu-utama", "menu-gangguan"}
     not_by_us = {"on-hold"}  # Asterisk's own music class
-    for_callers = {name for name in texts[""] if not name.startswith("agent-")}
+    for_agents = ("agent-", "recording-")
+    for_callers = {name for name in texts[""] if not name.startswith(for_agents)}
     assert for_callers - spoken_before_the_choice - not_by_us == set(texts["en"]) - {
         "menu-english",
         "menu-outage",

@@ -9,12 +9,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
 from pln_ivr.errors import EntryError
 from pln_ivr.journal import CallRow, JournalReader, tables
+from pln_ivr.journal import persons as persons_module
 from pln_ivr.journal.catalogue import Catalogue
 from pln_ivr.journal.custody import Custody, Someone
+from pln_ivr.journal.outages import NewReport, ReportBook, ReportRules
 from pln_ivr.journal.persons import ERASED, Persons, forms_of
+from pln_ivr.journal.schema import create_engine, parse_url
 from pln_ivr.outcomes import Access, PersonAct, Reason, Result
 from tests.unit.running import Done, Run
 from tests.unit.test_journal import NOON, call, offer
@@ -27,10 +31,10 @@ WHO = ("--by", "Rina", "--reason", "surat 12/2026")
 
 
 @pytest.fixture
-async def day(tmp_path: Path) -> Day:
+async def day(tmp_path: Path, url: str) -> Day:
     """Four calls: three of one person, written as trunks write numbers, one of somebody else;
     three recordings, the second on legal hold."""
-    made = Day(tmp_path)
+    made = Day(tmp_path, url)
     ended: dict[str, Any] = {"outcome": Result.ANSWERED, "reason": Reason.CALLER_HUNG_UP}
     for n, caller in enumerate((BUDI, "081234567890", OTHER)):
         made.add(n)
@@ -51,12 +55,28 @@ def callers(day: Day) -> dict[str, str]:
         return {row.call_id: row.caller for row in reader.last_calls(10)}
 
 
+def all_rows(url: str) -> str:
+    """Everything that stands in the journal."""
+    engine = create_engine(parse_url(url))
+    with engine.connect() as connection:
+        found = [
+            str(row)
+            for table in tables.metadata.sorted_tables
+            for row in connection.execute(sa.select(table))
+        ]
+    engine.dispose()
+    return "\n".join(found)
+
+
 def run(pln_ivr: Run, day: Day, *arguments: str) -> Done:
     return pln_ivr(day.folder, "person", *arguments, **settings(day))
 
 
 def digits_in_journal(day: Day) -> bool:
-    """Whether the number stands anywhere in the journal's files, in use or not."""
+    """Whether the number stands anywhere in the journal: in SQLite's files, in use or not, in
+    PostgreSQL's tables."""
+    if not day.url.startswith("sqlite"):
+        return "81234567890" in all_rows(day.url)
     files = [path for path in day.folder.glob("journal.db*") if path.is_file()]
     assert files
     return any(b"81234567890" in path.read_bytes() for path in files)
@@ -190,14 +210,14 @@ def test_what_is_on_legal_hold_stays_whole(pln_ivr: Run, day: Day) -> None:
 async def test_a_late_version_of_a_row_does_not_bring_the_number_back(day: Day) -> None:
     with Persons(day.url) as persons:
         persons.erase(BUDI, RINA)
-    late = Day(day.folder)
+    late = Day(day.folder, day.url)
     late.rows = [call("call-0", 10**6, caller=BUDI), offer("offer-0", "call-0")]
     await late.store_rows()
     assert callers(day)["call-0"] == ERASED
 
 
 async def test_a_call_that_is_up_is_not_erased(day: Day) -> None:
-    up = Day(day.folder)
+    up = Day(day.folder, day.url)
     up.rows = [call("call-5", caller=BUDI, started_at=NOON + timedelta(minutes=1))]
     await up.store_rows()
     before = callers(day)
@@ -256,3 +276,91 @@ async def test_nothing_is_left_in_the_files_also_while_the_program_has_them_open
         with Persons(made.url) as persons:
             assert persons.erase(BUDI, RINA).calls == 200
         assert not digits_in_journal(made)
+
+
+# -- reports of outages, and tables to come -----------------------------------------------------
+
+
+def report(url: str, customer: str, caller: str, call_id: str) -> None:
+    """Somebody reports an outage, and the field is to be told."""
+    rules = ReportRules(timedelta(days=1), 100, timedelta(minutes=30), dispatched=True)
+    with ReportBook(url, rules) as book:
+        book.register(
+            NewReport(
+                customer=customer,
+                area="Garut",
+                caller=caller,
+                call_id=call_id,
+                node="pln-1",
+                reported_at=NOON,
+            )
+        )
+
+
+@pytest.fixture
+def reports(day: Day) -> Day:
+    """One report of Budi's own call, one in a call of which the journal has no row, one of
+    somebody else's."""
+    report(day.url, "512345678901", "081234567890", "call-0")
+    report(day.url, "512345678902", "6281234567890", "lost-call")
+    report(day.url, "512345678903", OTHER, "call-2")
+    return day
+
+
+def test_an_export_has_reports_of_outages_and_what_the_field_is_told(reports: Day) -> None:
+    with Persons(reports.url) as persons:
+        held = persons.export(BUDI, RINA)
+    assert {row["customer"] for row in held["outage_reports"]} == {"512345678901", "512345678902"}
+    told = [json.loads(row["body"])["customer"] for row in held["dispatches"]]
+    assert sorted(told) == ["512345678901", "512345678902"]
+
+
+def test_an_erasure_takes_reports_and_what_the_field_is_told(reports: Day) -> None:
+    with Custody(reports.url) as custody:
+        custody.release("offer-1", Someone("dewi", "operator", "perkara selesai"))
+    with Persons(reports.url) as persons:
+        assert persons.erase(BUDI, RINA, only_look=True).others == 2
+        assert "512345678901" in all_rows(reports.url), "only looked"
+        assert persons.erase(BUDI, RINA).others == 2
+    left = all_rows(reports.url)
+    for number in ("81234567890", "512345678901", "512345678902"):
+        assert number not in left
+    assert "512345678903" in left
+    assert left.count("Garut") >= 6, "the accounts keep the area, and the field is told of it"
+    assert not digits_in_journal(reports)
+
+
+def test_a_report_in_a_call_on_legal_hold_stays(reports: Day) -> None:
+    report(reports.url, "512345678904", "081234567890", "call-1")
+    with Persons(reports.url) as persons:
+        assert persons.erase(BUDI, RINA).others == 2
+    assert all_rows(reports.url).count("512345678904") == 2, "the report and what is told of it"
+
+
+def test_a_table_to_come_is_covered_by_the_names_of_its_columns(
+    day: Day, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    appointments = sa.Table(
+        "appointments",
+        sa.MetaData(),
+        sa.Column("appointment_id", sa.Text, primary_key=True),
+        sa.Column("number", sa.Text, nullable=False),
+        sa.Column("queue", sa.Text),
+    )
+    engine = create_engine(parse_url(day.url))
+    appointments.create(engine)
+    rows = [
+        {"appointment_id": "b1", "number": "+6281234567890", "queue": "tagihan"},
+        {"appointment_id": "b2", "number": OTHER, "queue": "tagihan"},
+    ]
+    with engine.begin() as connection:
+        connection.execute(sa.insert(appointments), rows)
+    there = [*persons_module._tables(), appointments]
+    monkeypatch.setattr(persons_module, "_tables", lambda: there)
+    with Persons(day.url) as persons:
+        assert persons.export(BUDI, RINA)["appointments"] == rows[:1]
+        assert persons.erase(BUDI, RINA).others == 1
+    with engine.connect() as connection:
+        kept = [row.number for row in connection.execute(sa.select(appointments))]
+    assert sorted(kept) == sorted([ERASED, OTHER])
+    engine.dispose()

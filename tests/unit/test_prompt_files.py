@@ -64,6 +64,9 @@ def write_tone(path: Path, frequency: float, *, rate: int = 44100, level: float 
         file.writeframes(b"".join(struct.pack("<hh", v, v) for v in silence + tone + silence))
 
 
+pytestmark = pytest.mark.xdist_group("prompts")  # all of them are spoken once
+
+
 @pytest.fixture(scope="module")
 def texts() -> Prompts:
     return load_texts(TEXTS)

@@ -25,4 +25,5 @@ def test_every_key_of_every_section_stands_in_it() -> None:
     assert texts.keys() == Settings.model_fields.keys()
     for name, text in texts.items():
         for key in type(getattr(Settings(), name)).model_fields:
-            assert re.search(rf"(?m)^(# )?{key} = |^# \[{name}\.{key}\.NAME\]$", text), (name, key)
+            told = rf"(?m)^(# )?{key} = |^# \[{name}\.{key}\.NAME\]$|^\[{name}\.{key}\]$"
+            assert re.search(told, text), (name, key)

@@ -67,6 +67,17 @@ async def test_a_worker_that_dies_is_replaced(tmp_path: Path, pool: Workers) -> 
     assert pid not in pids(pool)
 
 
+async def test_workers_that_have_died_are_forgotten(tmp_path: Path, pool: Workers) -> None:
+    for _ in range(3):
+        await pool.file(job(tmp_path))
+        (pid,) = pids(pool)
+        os.kill(pid, signal.SIGKILL)
+        while pids(pool):  # noqa: ASYNC110 (a process has no event to await here)
+            await asyncio.sleep(0.01)
+    await pool.file(job(tmp_path))
+    assert len(pool._running) == 1
+
+
 async def test_a_worker_that_hangs_is_ended(
     tmp_path: Path, pool: Workers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
