@@ -112,6 +112,21 @@ StayingMachine.TestCase.settings = settings(deadline=None, max_examples=60)
 TestStaying = StayingMachine.TestCase
 
 
+def test_the_541st_who_would_stay_is_on_a_brief_visit_until_one_goes() -> None:
+    seats = Seats(720)
+    staying = Staying(seats, 0.25, lambda: True)
+    for number in range(720):
+        seats.take(str(number))
+        staying.begin(str(number))
+    assert [staying.take(str(number)) for number in range(720)] == [True] * 540 + [False] * 180
+    assert (staying.count, staying.most) == (540, 540)
+    seats.give("700")
+    assert not staying.take("701"), "one who was only passing has gone"
+    seats.give("7")
+    assert staying.take("701")
+    assert not staying.take("702")
+
+
 def test_a_share_of_nothing_is_no_outage_mode() -> None:
     seats = Seats(2)
     staying = Staying(seats, 0.0, lambda: True)
