@@ -47,6 +47,8 @@ def _up(state: State) -> int:
         _say(f"already running: Asterisk {pbx.pid}, pln-ivr {application.pid(state)}")
         _how_to_call(state, settings)
         return 0
+    if not pbx.pid:  # before what takes minutes
+        _refuse_taken_ports(settings)
     _say("pln-ivr: virtual environment")
     if application.install(state):
         _say("pln-ivr: installed from this checkout")
@@ -83,7 +85,6 @@ def _house(state: State, sip_port: int) -> House:
 def _start_pbx(state: State, pbx: Pbx) -> None:
     running = pbx.pid is not None
     if not running:
-        _refuse_taken_ports(pbx.settings)
         pbx.prepare()
     _say("prompts: building those that are missing or changed")
     application.build_prompts(state, pbx.sounds_dir / "id/pln")

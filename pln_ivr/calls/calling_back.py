@@ -13,15 +13,14 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import structlog
 
 from pln_ivr.background import Background
 from pln_ivr.calls.asking import Asking
+from pln_ivr.calls.attempt import Attempt, ended, ended_as_journalled
 from pln_ivr.calls.call import Call
 from pln_ivr.calls.house import Approach, Errand, House
 from pln_ivr.calls.phone_number import dialled, national
@@ -35,14 +34,11 @@ from pln_ivr.outcomes import (
     CallbackStatus,
     Direction,
     OfferResult,
-    Outcome,
     Reason,
-    Result,
 )
 from pln_ivr.queues.callback_store import CallbackStore
 from pln_ivr.queues.callbacks import (
     CallbackRules,
-    Ended,
     due,
     in_order,
     judge,
@@ -68,32 +64,14 @@ LOST_AFTER = timedelta(minutes=10)
 DIAL_LEAD_SECONDS = 10.0
 """Customer first: so long before an agent is due the customer is dialled."""
 
-JOURNAL_SECONDS = 10.0
-"""After the journal could not be written nobody is called for so long."""
+REST_SECONDS = 10.0
+"""After the journal could not be written, or a bug, nobody is called for so long."""
 
 LATE_SECONDS = 15.0
 """How often it is counted how many will not be called in time: there may be thousands."""
 
 WRAP_UP_STEP = 0.5
 """How often it is looked whether the agent has said what a conversation came to, seconds."""
-
-
-@dataclass(eq=False)
-class Attempt:
-    """One callback's turn: from the virtual place, or the dialling, to the end of its call."""
-
-    row: CallbackRow
-    call: Call
-    go: asyncio.Event = field(default_factory=asyncio.Event)
-    """Customer first: dial now."""
-    begun: bool = False
-    """It is being written that somebody is called: it ends by itself."""
-    placed: bool = False
-    """Its call has a journey."""
-    over: asyncio.Future[Call] = field(
-        default_factory=lambda: asyncio.get_running_loop().create_future()
-    )
-    task: asyncio.Task[None] | None = None
 
 
 class CallingBack:
@@ -228,31 +206,29 @@ class CallingBack:
             if attempt.row.report_id is not None:
                 offer = await self._begin(attempt, self._restored(attempt))
             elif self._rules.customer_first:
-                offer = await self._in_line(attempt, self._invite)
+                offer = await self._invite(attempt)
             else:
-                offer = await self._in_line(attempt, self._send)
+                offer = await self._send(attempt)
             if attempt.placed:
                 await self._follow(attempt, offer)
         except JournalError as error:  # what has begun is settled from the journal, when it is back
             log.warning("callback_not_journalled", error=str(error))
-            self._rests_until = time.monotonic() + JOURNAL_SECONDS
-        except Exception:  # of one callback: the others are not to suffer for it
+            self._rests_until = time.monotonic() + REST_SECONDS
+        except Exception:  # a bug is not to end the program with everybody in it
             log.exception("callback_failed", callback_id=attempt.row.callback_id)
+            self._rests_until = time.monotonic() + REST_SECONDS
         finally:
             del self._attempts[attempt.row.callback_id]
             del self._by_call[attempt.call.id]
 
-    async def _in_line(
-        self, attempt: Attempt, serve: Callable[[Attempt, Line], Any]
-    ) -> Offer | None:
-        lines, row = self._desk.lines, attempt.row
-        line = lines.get(row.queue) or next(iter(lines.values()))
-        found: Offer | None = await serve(attempt, line)
-        return found
+    def _line(self, row: CallbackRow) -> Line:
+        """The callback's line; another one if the settings have it no more."""
+        lines = self._desk.lines
+        return lines.get(row.queue) or next(iter(lines.values()))
 
-    async def _send(self, attempt: Attempt, line: Line) -> Offer | None:
+    async def _send(self, attempt: Attempt) -> Offer | None:
         """Agent first: the offer whose agent is sent to call."""
-        call, desk = attempt.call, self._desk
+        call, desk, line = attempt.call, self._desk, self._line(attempt.row)
         async with desk.join(call.id, line, attempt.row.place_at, virtual=True) as place:
             offer = await desk.next_offer(place)
         try:
@@ -262,9 +238,10 @@ class CallingBack:
                 desk.settle(offer, OfferResult.CALLER_GONE)
         return offer
 
-    async def _invite(self, attempt: Attempt, line: Line) -> Offer | None:
+    async def _invite(self, attempt: Attempt) -> Offer | None:
         """Customer first: dialled when the line has come to them."""
-        place = self._desk.join(attempt.call.id, line, attempt.row.place_at, virtual=True)
+        row = attempt.row
+        place = self._desk.join(attempt.call.id, self._line(row), row.place_at, virtual=True)
         async with place:
             await attempt.go.wait()
         meeting = Invitation(self._house, self._asking, lambda: self._hindered(attempt))
@@ -274,13 +251,14 @@ class CallingBack:
         row = attempt.row
 
         async def reopen() -> bool:
-            self._reopened.add(attempt.call.id)
             try:
-                return await self._reports.reopen(row.report_id or "")
+                reopened = await self._reports.reopen(row.report_id or "")
             except JournalError as error:
                 log.error("report_not_reopened", error=str(error))
-                self._reopened.discard(attempt.call.id)
                 return False
+            if reopened:
+                self._reopened.add(attempt.call.id)
+            return reopened
 
         meeting = Restored(self._house, self._asking, lambda: self._hindered(attempt), reopen)
         return Approach(meeting.meet)
@@ -319,18 +297,9 @@ class CallingBack:
         call = attempt.over.result()
         if call.talking_at and offer:
             await self._until_wrapped_up(offer)
-        assert call.outcome
-        assert call.ended_at
-        ended = Ended(
-            outcome=call.outcome.result,
-            reason=call.outcome.reason,
-            talked_seconds=_seconds(call.talking_at, call.ended_at),
-            disposition=offer.disposition if offer else None,
-            of_report=attempt.row.report_id is not None,
-            reopened=call.id in self._reopened,
-        )
+        end = ended(attempt, call, offer, call.id in self._reopened)
         self._reopened.discard(call.id)
-        await self._settle(attempt, result_of(ended, self._rules))
+        await self._settle(attempt, result_of(end, self._rules))
 
     async def _until_wrapped_up(self, offer: Offer) -> None:
         """The agent's word comes in the wrap-up, if it comes."""
@@ -393,10 +362,11 @@ class CallingBack:
         if not stranded:
             return
         try:
-            ended = await self._store.ended_calls(list(stranded))
+            calls = await self._store.ended_calls(list(stranded))
             for call_id, row in stranded.items():
-                if call_id in ended:
-                    result = result_of(_ended(ended[call_id], row), self._rules)
+                if call_id in calls:
+                    end = ended_as_journalled(calls[call_id], row)
+                    result = result_of(end, self._rules)
                 elif row.attempted_at and now - row.attempted_at < LOST_AFTER:
                     continue
                 else:
@@ -405,18 +375,3 @@ class CallingBack:
                 await self._judge(row, result)
         except JournalError as error:
             log.warning("callback_not_journalled", error=str(error))
-
-
-def _ended(call: Mapping[str, Any], row: CallbackRow) -> Ended:
-    """How a call ended, by the journal's row of it."""
-    outcome = Outcome(Result(call["outcome"]), Reason(call["reason"]))
-    return Ended(
-        outcome=outcome.result,
-        reason=outcome.reason,
-        talked_seconds=_seconds(call["talking_at"], call["ended_at"]),
-        of_report=row.report_id is not None,
-    )
-
-
-def _seconds(since: datetime | None, until: datetime | None) -> float | None:
-    return (until - since).total_seconds() if since and until else None

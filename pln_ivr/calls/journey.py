@@ -19,7 +19,7 @@ from pln_ivr.calls.call import Call
 from pln_ivr.calls.callout import why_gone
 from pln_ivr.calls.conversation import Conversation, HandOver, Transfer
 from pln_ivr.calls.house import Approach, Errand, House, Rules, Start, Talk
-from pln_ivr.calls.partner import Partner
+from pln_ivr.calls.partner import Partner, ends_of
 from pln_ivr.calls.phone_number import national
 from pln_ivr.calls.reaching import notify, reach
 from pln_ivr.calls.room import Comfort
@@ -356,7 +356,7 @@ class Journey:
         talk = Conversation(self._house.means, call, self._caller, bridge, partner)
         ended = await talk.run()
         if isinstance(ended, Hangup):
-            self._ended, partner.talk_end = _ends_of(ended)
+            self._ended, partner.talk_end = ends_of(ended)
             talk.review_end()
             return self._ended
         if isinstance(ended, HandOver):
@@ -413,17 +413,6 @@ class Journey:
 def _expire(limit: asyncio.Timeout) -> None:
     if not limit.expired():
         limit.reschedule(0.0)
-
-
-def _ends_of(hangup: Hangup) -> tuple[Outcome, TalkEnd]:
-    """What the end of the agent's leg means for the call and for the agent's part."""
-    if hangup.lost:
-        return Outcome(Result.FAILED, Reason.PBX), TalkEnd.FAILED
-    if hangup.unseen:
-        return Outcome(Result.ANSWERED, Reason.UNSEEN), TalkEnd.UNSEEN
-    if hangup.media_lost:
-        return Outcome(Result.ANSWERED, Reason.MEDIA_LOST), TalkEnd.MEDIA_LOST
-    return Outcome(Result.ANSWERED, Reason.AGENT_HUNG_UP), TalkEnd.AGENT_HUNG_UP
 
 
 async def _both(first: Awaitable[None], second: Awaitable[None]) -> None:

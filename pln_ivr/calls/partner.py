@@ -9,11 +9,11 @@ from datetime import UTC, datetime
 
 import structlog
 
-from pln_ivr.ari import Channel, Client
+from pln_ivr.ari import Channel, Client, Hangup
 from pln_ivr.calls.call import Call
 from pln_ivr.calls.recording_pauses import Pausing, RecordingPauses
 from pln_ivr.journal import RecordingPauseRow
-from pln_ivr.outcomes import OfferResult, TalkEnd
+from pln_ivr.outcomes import OfferResult, Outcome, Reason, Result, TalkEnd
 from pln_ivr.queues.desk import Desk
 from pln_ivr.queues.offer import Offer
 from pln_ivr.queues.phones import Phones
@@ -178,3 +178,14 @@ class Partners:
             pauses=pauses_of(partner.pauses.rows),
         )
         self.recorder.finish(recording, facts, filed)
+
+
+def ends_of(hangup: Hangup) -> tuple[Outcome, TalkEnd]:
+    """What the end of the agent's leg means for the call and for the agent's part."""
+    if hangup.lost:
+        return Outcome(Result.FAILED, Reason.PBX), TalkEnd.FAILED
+    if hangup.unseen:
+        return Outcome(Result.ANSWERED, Reason.UNSEEN), TalkEnd.UNSEEN
+    if hangup.media_lost:
+        return Outcome(Result.ANSWERED, Reason.MEDIA_LOST), TalkEnd.MEDIA_LOST
+    return Outcome(Result.ANSWERED, Reason.AGENT_HUNG_UP), TalkEnd.AGENT_HUNG_UP

@@ -7,15 +7,20 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import ParamSpec, TypeVar
 
 import aiohttp
 import structlog
 
+from pln_ivr.background import see_through
 from pln_ivr.dispatch.delivery import KEY, SIGNATURE, TIMESTAMP, Verdict, delay, judge, signature
 from pln_ivr.errors import JournalError
 from pln_ivr.journal.dispatches import DispatchRow, Outbox
 
 log = structlog.get_logger("pln_ivr.dispatch")
+
+P = ParamSpec("P")
+Answer = TypeVar("Answer")
 
 LOOK_SECONDS = 1.0
 """How often the outbox is looked at."""
@@ -69,7 +74,7 @@ class Sender:
                 await asyncio.sleep(LOOK_SECONDS)
 
     async def _deliver_from_now_on(self, session: aiohttp.ClientSession) -> None:
-        outbox = await asyncio.to_thread(Outbox, self._journal_url)
+        outbox = await _seen_through(Outbox, self._journal_url)
         try:
             while True:
                 if not await self.deliver_due(outbox, session):
@@ -80,11 +85,11 @@ class Sender:
     async def deliver_due(self, outbox: Outbox, session: aiohttp.ClientSession) -> int:
         """Try what is due once, some of it; how many. Raises JournalError."""
         lost_after = timedelta(seconds=3 * self._receiver.seconds)
-        due = await asyncio.to_thread(outbox.take, self._now(), AT_ONCE, lost_after)
+        due = await _seen_through(outbox.take, self._now(), AT_ONCE, lost_after)
         answers = await asyncio.gather(*(self._post(session, row) for row in due))
         for row, (status, error) in zip(due, answers, strict=True):
-            await asyncio.to_thread(self._settle, outbox, row, status, error)
-        self.waiting, self.dead = await asyncio.to_thread(outbox.counts)
+            await _seen_through(self._settle, outbox, row, status, error)
+        self.waiting, self.dead = await _seen_through(outbox.counts)
         return len(due)
 
     async def _post(
@@ -129,3 +134,9 @@ class Sender:
                 error=error,
                 attempts=row.attempts,
             )
+
+
+async def _seen_through(work: Callable[P, Answer], *args: P.args, **kwargs: P.kwargs) -> Answer:
+    """In a thread, whose work is over when this returns, also if cancelled: the outbox is closed
+    after it."""
+    return await see_through(asyncio.to_thread(work, *args, **kwargs))

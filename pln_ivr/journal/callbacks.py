@@ -85,13 +85,6 @@ class CallbackBook(Access):
     def ask(self, row: CallbackRow) -> Noted:
         """Note a callback; if the number has one in this line, that one stays, with the older of
         the two places."""
-        with self._one_line("write"):
-            try:
-                return self._ask(row)
-            except sa.exc.IntegrityError:  # another node was faster; its row is there now
-                return self._ask(row)
-
-    def _ask(self, row: CallbackRow) -> Noted:
         table = tables.callbacks
         mine = (
             table.c.caller == row.caller,
@@ -99,9 +92,8 @@ class CallbackBook(Access):
             table.c.report_id.is_(None),
             table.c.status.in_(OPEN),
         )
-        with self._engine.begin() as connection:
-            found = connection.execute(sa.select(table).where(*mine).with_for_update())
-            earlier = found.mappings().first()
+        with self.changing() as connection:
+            earlier = connection.execute(sa.select(table).where(*mine)).mappings().first()
             if earlier is None:
                 connection.execute(sa.insert(table), _values(row))
                 return Noted(True, row.asked_at)

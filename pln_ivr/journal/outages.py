@@ -17,7 +17,7 @@ from sqlalchemy.engine import Connection
 
 from pln_ivr.journal import tables
 from pln_ivr.journal.access import Access
-from pln_ivr.journal.callbacks import callback_of
+from pln_ivr.journal.callbacks import OPEN, callback_of
 from pln_ivr.journal.dispatches import enqueue
 from pln_ivr.outcomes import ReportStatus
 
@@ -121,8 +121,12 @@ class ReportBook(Access):
         over = {"status": ReportStatus.RESTORED, "ended_at": now, "ended_by": by}
         expires_at = now + self._rules.callback_lasts
         with self.changing() as connection:
-            wished = sa.select(table).where(meant, is_open, table.c.wants_call)
-            rows = connection.execute(wished.with_for_update()).mappings().all()
+            called = sa.select(tables.callbacks.c.report_id).where(
+                tables.callbacks.c.report_id == table.c.report_id,
+                tables.callbacks.c.status.in_(OPEN),
+            )
+            wished = (meant, is_open, table.c.wants_call, ~called.exists())
+            rows = connection.execute(sa.select(table).where(*wished)).mappings().all()
             done = connection.execute(sa.update(table).where(meant, is_open).values(over))
             calls = [callback_of(dict(row), now, expires_at) for row in rows]
             if calls:

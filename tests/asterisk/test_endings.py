@@ -33,7 +33,7 @@ def saw(phone: Phone, what: str) -> Callable[[], bool]:
 
 def test_caller_hangs_up_in_the_notice(make_world: Callable[..., World]) -> None:
     world = make_world(["101"])
-    with world.phones.caller(hold=2.0) as caller:
+    with world.phones.caller(hold=1.0) as caller:
         assert caller.wait().finals == {200: 1}
     row = world.ended(1)[0]
     assert (row.outcome, row.reason) == (Result.ABANDONED, Reason.IN_NOTICE)
@@ -44,16 +44,16 @@ def test_caller_hangs_up_in_the_notice(make_world: Callable[..., World]) -> None
 def test_caller_hangs_up_while_waiting(make_world: Callable[..., World]) -> None:
     """Music is RTP like any other, and whoever comes into the empty room hears it again."""
     world = make_world(["101"])
-    with world.phones.caller(hold=17.0) as caller:
+    with world.phones.caller(hold=8.0) as caller:
         caller.wait()
-    with Ear() as ear, world.phones.caller(hold=20.0, sound=ear) as caller:
+    with Ear() as ear, world.phones.caller(hold=10.0, sound=ear) as caller:
         caller.wait()
     told, music = world.ended(2)
     for row in (told, music):
         assert (row.outcome, row.reason) == (Result.ABANDONED, Reason.IN_WAITING)
         assert row.notice_heard_at
         assert row.queue == "gangguan"
-    assert ear.packets > 50 * 18
+    assert ear.packets > 50 * 8
     assert len(set(ear.heard[-160 * 100 :])) > 10, "the music is silence"
     world.settled()
 

@@ -15,7 +15,7 @@ from native.pbx import free_port, free_rtp_range
 from native.root import find_asterisk
 
 REPO = Path(__file__).resolve().parents[2]
-# Each copy of the checkout makes a virtual environment of its own.
+# A copy of the checkout makes a virtual environment of its own.
 pytestmark = pytest.mark.timeout(400)
 
 
@@ -107,3 +107,4 @@ def test_a_taken_port_is_one_clear_line(checkout: Path) -> None:
     assert "PLN_SIP_PORT" in up.stderr
     assert "docker/up FAILED" in up.stderr
     assert "Traceback" not in up.stderr
+    assert not (checkout / ".cache/venv").exists(), "and it comes before what takes long"

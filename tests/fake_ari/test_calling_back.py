@@ -316,3 +316,77 @@ async def test_with_asterisk_away_nobody_is_called_and_afterwards_they_are(tmp_p
         assert phones.calls == []
         w.app.reception.open()
         await until(w, CallbackStatus.REACHED)
+
+
+# -- power that is back --------------------------------------------------------------------
+
+IDPEL = "512345678901"
+
+
+async def wished(w: World, keys: str = "1") -> None:
+    """A caller reports an outage and presses this when asked about a call."""
+    w.fake.call()
+    w.fake.press("caller-1", f"11{IDPEL}#1")
+    await eventually(lambda: "report-call-me" in said(w), "the question")
+    w.fake.press("caller-1", keys)
+    await eventually(lambda: not w.app.reception.calls, "the call's end")
+
+
+async def test_who_wished_it_is_told_and_may_reopen_the_report(tmp_path: Path) -> None:
+    async with house(tmp_path) as w:
+        phones = customers(w, restored_press="1")
+        nobody_works(w)
+        await wished(w)
+        assert "report-will-call" in said(w)
+        assert await w.app.reports.restore(["all"], [], "budi") == 1
+        row = await until(w, CallbackStatus.REACHED)
+        assert (row.result, row.attempts) == (CallbackResult.REOPENED, 1)
+        assert said(w, phones.calls[0].id) == [
+            "restored-greeting",
+            "restored-press",
+            "restored-reopened",
+            "goodbye",
+        ]
+        ended = w.rows.calls[-1]
+        assert (ended.outcome, ended.reason) == (Result.RELEASED, Reason.INFORMED)
+        assert ended.notice_heard_at is None, "nothing is recorded"
+        assert not w.rows.offers, "no agent is needed"
+        assert await w.app.reports.restore(["all"], [], "budi") == 1, "it was open again"
+        await eventually(lambda: len(phones.calls) == 2, "another call")
+
+
+async def test_who_did_not_wish_it_is_not_called(tmp_path: Path) -> None:
+    async with house(tmp_path) as w:
+        customers(w)
+        nobody_works(w)
+        await wished(w, "#")
+        assert await w.app.reports.restore(["all"], [], "budi") == 1
+        assert callbacks(w) == []
+
+
+async def test_who_is_not_there_is_tried_again_so_often(tmp_path: Path) -> None:
+    async with house(tmp_path) as w:
+        phones = customers(w, "busy")
+        nobody_works(w)
+        await wished(w)
+        await w.app.reports.restore(["all"], [], "budi")
+        row = await until(w, CallbackStatus.UNREACHED)
+        assert (row.result, row.attempts, len(phones.calls)) == (CallbackResult.BUSY, 2, 2)
+
+
+async def test_no_more_are_told_a_minute_than_the_settings_allow(tmp_path: Path) -> None:
+    slow = ALWAYS.model_copy(update={"restored_per_minute": 20.0})
+    async with house(tmp_path, callbacks=slow) as w:
+        phones = customers(w, "silent")
+        nobody_works(w)
+        await wished(w)
+        w.fake.call("other", number="0215550123")
+        w.fake.press("other", "11512345678902#1")
+        await eventually(lambda: "report-call-me" in said(w, "other"), "the question")
+        w.fake.press("other", "1")
+        await eventually(lambda: not w.app.reception.calls, "the call's end")
+        await w.app.reports.restore(["all"], [], "budi")
+        await eventually(lambda: phones.calls, "the first")
+        await asyncio.sleep(1.2)
+        assert len(phones.calls) == 1
+        await eventually(lambda: len(phones.calls) == 2, "the second")

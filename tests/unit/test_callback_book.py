@@ -23,6 +23,7 @@ from pln_ivr.journal.outages import ReportBook
 from pln_ivr.journal.persons import ERASED, Persons
 from pln_ivr.journal.tokens import Role
 from pln_ivr.outcomes import CallbackResult, CallbackStatus, ReportStatus
+from tests.databases import Database
 from tests.unit.pronouncing import prepare
 from tests.unit.running import Run
 from tests.unit.test_callbacks import NOON, callback
@@ -32,8 +33,8 @@ NODE = "pln-1"
 
 
 @pytest.fixture
-def url(tmp_path: Path) -> str:
-    return prepare(f"sqlite:///{tmp_path}/journal.db")
+def url(database: Database) -> str:
+    return prepare(database.url)
 
 
 @pytest.fixture

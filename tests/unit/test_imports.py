@@ -27,7 +27,7 @@ ALLOWED: dict[str, set[str]] = {
     "queues": {"errors", "outcomes", "ari", "journal", "background"},
     "recordings": {"errors", "outcomes", "ari", "journal", "background"},
     "outages": {"errors", "outcomes", "ari", "journal", "speech", "wording"},
-    "dispatch": {"errors", "journal"},
+    "dispatch": {"background", "errors", "journal"},
     "calls": CALLS | {"background", "bills", "speech"},
     "console": {"errors", "outcomes", "journal"},
     "resources": set(),
