@@ -304,6 +304,21 @@ async def test_a_new_run_goes_on_with_a_brief_visit_where_it_fits(
         await eventually(lambda: w.app.desk.waiting() == {"gangguan": 1}, "the line")
 
 
+async def test_a_brief_visit_whose_statement_ended_meanwhile_may_stay(tmp_path: Path) -> None:
+    """The run died in the choices; what it was saying is stopped all the same."""
+    store(tmp_path, row(stage=Stage.RELEASE, queued_at=None, queue=None, statement=1))
+
+    def before(w: World) -> None:
+        nobody_ready(w)
+        caller(w.fake).playing = f"{IN_TURN[2]}-earlier-run-{CALLER}"
+
+    async with world(tmp_path, capacity=1, release=half(), before=before) as w:
+        await eventually(lambda: said(w)[-1:] == [CHOICES[-1]], "the choices")
+        assert f"DELETE playbacks/{IN_TURN[2]}-earlier-run-{CALLER}" in map(str, w.fake.requests)
+        w.fake.press(CALLER, "0")
+        await eventually(lambda: w.app.desk.waiting() == {"gangguan": 1}, "the line")
+
+
 class Callbacks:
     """Notes callbacks, or not."""
 

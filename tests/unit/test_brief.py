@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from pln_ivr.calls import brief
 from pln_ivr.calls.admission import Seats
@@ -16,8 +16,6 @@ from pln_ivr.calls.staying import Staying, may_stay, most_staying
 from pln_ivr.outcomes import BriefEnd, Result
 
 # -- who may stay -----------------------------------------------------------------------------
-
-CALLS = st.sampled_from([f"call-{n}" for n in range(8)])
 
 
 @pytest.mark.parametrize(
@@ -52,27 +50,31 @@ class StayingMachine(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.live = False
+        self.live = True
         self.seats = Seats(4)
         self.staying = Staying(self.seats, 0.5, lambda: self.live)
         self.brief: set[str] = set()
+        self.number = 0
 
-    @rule(call=CALLS)
-    def arrives(self, call: str) -> None:
-        if call not in self.seats.held() and self.seats.take(call):
-            self.staying.begin(call)
-            self.brief.add(call)
+    @rule(many=st.integers(1, 3))
+    def arrive(self, many: int) -> None:
+        for _ in range(many):
+            self.number += 1
+            call = f"call-{self.number}"
+            if self.seats.take(call):
+                self.staying.begin(call)
+                self.brief.add(call)
 
-    @rule(call=CALLS)
-    def is_found_in_the_house(self, call: str) -> None:
+    @rule()
+    def is_found_in_the_house(self) -> None:
         """Adopted in a conversation, or in Asterisk's own queue: nobody asks for room."""
-        if call not in self.seats.held():
-            self.seats.hold(call)
+        self.number += 1
+        self.seats.hold(f"call-{self.number}")
 
-    @rule(call=CALLS)
-    def would_stay(self, call: str) -> None:
-        if call not in self.seats.held():
-            return
+    @precondition(lambda self: self.seats.held())
+    @rule(data=st.data())
+    def would_stay(self, data: st.DataObject) -> None:
+        call = data.draw(st.sampled_from(sorted(self.brief) or sorted(self.seats.held())))
         before = len(self.seats.held() - self.brief)
         room = self.staying.has_room(call)
         assert self.staying.take(call) == room
@@ -85,8 +87,10 @@ class StayingMachine(RuleBasedStateMachine):
         if room:
             self.brief.discard(call)
 
-    @rule(call=CALLS)
-    def goes(self, call: str) -> None:
+    @precondition(lambda self: self.seats.held())
+    @rule(data=st.data())
+    def goes(self, data: st.DataObject) -> None:
+        call = data.draw(st.sampled_from(sorted(self.seats.held())))
         self.seats.give(call)
         self.brief.discard(call)
 
@@ -110,6 +114,21 @@ class StayingMachine(RuleBasedStateMachine):
 
 StayingMachine.TestCase.settings = settings(deadline=None, max_examples=60)
 TestStaying = StayingMachine.TestCase
+
+
+def test_the_541st_who_would_stay_is_on_a_brief_visit_until_one_goes() -> None:
+    seats = Seats(720)
+    staying = Staying(seats, 0.25, lambda: True)
+    for number in range(720):
+        seats.take(str(number))
+        staying.begin(str(number))
+    assert [staying.take(str(number)) for number in range(720)] == [True] * 540 + [False] * 180
+    assert (staying.count, staying.most) == (540, 540)
+    seats.give("700")
+    assert not staying.take("701"), "one who was only passing has gone"
+    seats.give("7")
+    assert staying.take("701")
+    assert not staying.take("702")
 
 
 def test_a_share_of_nothing_is_no_outage_mode() -> None:
