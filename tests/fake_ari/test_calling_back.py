@@ -173,7 +173,7 @@ async def test_who_presses_has_the_next_agent(tmp_path: Path) -> None:
 async def test_a_machine_never_meets_an_agent_and_has_a_message_on_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("pln_ivr.calls.reaching.LISTEN_SECONDS", 0.05)
+    monkeypatch.setattr("pln_ivr.calls.outbound.reaching.LISTEN_SECONDS", 0.05)
     once = FIRST.model_copy(update={"attempts": 1})
     async with house(tmp_path, callbacks=once) as w:
         phones = customers(w)
