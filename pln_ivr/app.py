@@ -48,19 +48,17 @@ from pln_ivr.console.replay import JournalReplay
 from pln_ivr.console.routes import Api
 from pln_ivr.dialogues import Dialogues, rules_of
 from pln_ivr.dispatch.sender import Sender
-from pln_ivr.errors import AriError, ConfigError
+from pln_ivr.errors import AriError
 from pln_ivr.figures import show
 from pln_ivr.journal import (
-    AgentStateRow,
     CallRow,
-    JournalReader,
     JournalWriter,
 )
 from pln_ivr.journal.tokens import Tokens
 from pln_ivr.metrics import Metrics
 from pln_ivr.outages.bulletin import Bulletin
 from pln_ivr.outages.reports import Reports
-from pln_ivr.queues.agents import Agent, Agents, Wish
+from pln_ivr.queues.agents import Agent, Agents
 from pln_ivr.queues.callback_store import CallbackStore
 from pln_ivr.queues.conduct import Conduct
 from pln_ivr.queues.desk import Desk
@@ -68,7 +66,6 @@ from pln_ivr.queues.lines import Returning
 from pln_ivr.queues.offer import LocalReservations, Offer
 from pln_ivr.queues.phones import PhoneWatch, PjsipPhones
 from pln_ivr.queues.ringing import RingTimes
-from pln_ivr.queues.roster import Roster, load_roster
 from pln_ivr.queues.service import ServiceLevels
 from pln_ivr.recordings.index import Index
 from pln_ivr.recordings.library import Library
@@ -90,6 +87,7 @@ from pln_ivr.rules import (
     source_of,
     trunk_of,
 )
+from pln_ivr.staff import Staff
 from pln_ivr.statements import JournalStatements
 from pln_ivr.telling import Telling
 
@@ -118,7 +116,6 @@ class App:
         self.telling = Telling(settings.node.name, journal, metrics, self.levels, self.feed.tell)
         loop = asyncio.get_running_loop()
         self.drain_seconds = settings.drain.deadline_seconds
-        self.roster: Roster = {}
         self.shortages: list[str] = []
         self.own_resources: dict[str, int] = {}
         """What this process and its disks have, as `resources.needs` names it."""
@@ -140,6 +137,13 @@ class App:
         agents = settings.agents
         self.phones = PjsipPhones(
             ari, agents.codec, agents.qualify_seconds, self._reachable, agents.encryption != "none"
+        )
+        self.staff = Staff(
+            agents.roster,
+            settings.queues.skills,
+            settings.journal.url,
+            self.agents,
+            self.phones.push,
         )
         self.phone_watch = PhoneWatch(ari, self.agents)
         self.desk = Desk(
@@ -343,7 +347,7 @@ class App:
         await self.adoption.adopt()
         await self.codes.catch_up()
         self.reception.open()
-        await self.phones.push(self.roster)
+        await self.phones.push(self.staff.roster)
         if not self.reception.draining:
             await close_fallback(self.ari)
         await self._check_resources()
@@ -407,44 +411,13 @@ class App:
     async def _check_resources(self) -> None:
         settings = self._settings
         there = await of_asterisk(self.ari.get_global) | self.own_resources
-        needed = needs(self.seats.budget, len(self.roster), settings.ari.connections)
+        needed = needs(self.seats.budget, len(self.staff.roster), settings.ari.connections)
         self.shortages = shortages(needed, there)
         for line in self.shortages:
             log.warning("resource_short", what=line)
 
     def _refused_for_disk(self) -> bool:
         return self.disk.full and self._settings.admission.when_disk_full == "reject"
-
-    # -- the roster -----------------------------------------------------------------------
-
-    def load_roster(self) -> None:
-        """Read the roster. Raises RosterError, and then the old one goes on."""
-        roster = load_roster(self._settings.agents.roster, self._settings.queues.skills)
-        self.agents.apply(roster)
-        self.roster = roster
-
-    async def reload(self) -> None:
-        """SIGHUP: a new roster, without touching calls in progress. Never raises."""
-        try:
-            self.load_roster()
-        except ConfigError as error:
-            log.error("roster_refused", error=str(error), effect="the old roster stays")
-            return
-        log.info("roster_loaded", agents=len(self.roster))
-        try:
-            await self.phones.push(self.roster)
-        except AriError as error:
-            log.warning("roster_not_pushed", error=str(error), cure="pushed when reconnected")
-
-    async def restore_agents(self) -> None:
-        """What agents wished before a restart they wish again: nobody dials a code twice."""
-        for row in await asyncio.to_thread(self._last_states):
-            if row.wish in list(Wish):
-                self.agents.wish(row.agent, Wish(row.wish), "restart", row.pause)
-
-    def _last_states(self) -> list[AgentStateRow]:
-        with JournalReader(self._settings.journal.url) as reader:
-            return reader.agent_states()
 
     # -- figures ----------------------------------------------------------------------------
 

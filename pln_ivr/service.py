@@ -77,11 +77,11 @@ async def run(settings: Settings) -> None:
         )
         app = App(settings, ari, journal, metrics, workers)
         app.own_resources = of_this_process(settings.recordings.folder)
-        app.load_roster()
+        app.staff.load()
         require_prompts(
             menu_of(settings.menu), settings.prompts.folder, bool(settings.outbound.gateway)
         )
-        await app.restore_agents()
+        await app.staff.restore()
         await app.bulletin.look()
         tokens = stack.enter_context(Tokens(settings.journal.url))
         library = Library.of(archive_of(settings.recordings))
@@ -103,7 +103,7 @@ async def run(settings: Settings) -> None:
             version=__version__,
             node=settings.node.name,
             capacity=app.seats.budget,
-            agents=len(app.roster),
+            agents=len(app.staff.roster),
             console=f"{console.bind}:{port}",
         )
         await serve_until_stopped(app, ari, journal, metrics, api, orders)
@@ -128,7 +128,7 @@ def _handle_signals(app: App, orders: Orders) -> None:
     reloads: set[asyncio.Task[None]] = set()
 
     def hang_up() -> None:
-        task = loop.create_task(app.reload())
+        task = loop.create_task(app.staff.reload())
         reloads.add(task)
         task.add_done_callback(reloads.discard)
 

@@ -291,7 +291,7 @@ async def world(
             timing=Timing(ari.request_seconds, ari.watchdog_seconds, ari.reconnect_max_seconds),
         ) as client:
             world = World(fake, client, settings, metrics)
-            world.app.load_roster()
+            world.app.staff.load()
             world.agents_ready()
             await world.app.bulletin.look()
             before(world)

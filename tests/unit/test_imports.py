@@ -37,11 +37,12 @@ ALLOWED: dict[str, set[str]] = {
     "board": CALLS | {"config", "console"},
     "restoration": {"console", "outages"},
     "dialogues": CALLS | {"bills", "config", "metrics", "rules"},
+    "staff": {"errors", "journal", "queues"},
     "statements": {"console", "errors", "journal", "outages"},
     "figures": CALLS | {"certificates", "dispatch", "metrics", "resources"},
     "app": CALLS
     | {"config", "console", "metrics", "resources", "figures", "telling", "board", "rules"}
-    | {"statements", "restoration", "dialogues", "dispatch", "bills", ""},
+    | {"staff", "statements", "restoration", "dialogues", "dispatch", "bills", ""},
     "service": {
         *("app", "ari", "calls", "config", "console", "journal", "metrics", "recordings"),
         *("resources", "rules", ""),
