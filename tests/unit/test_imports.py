@@ -38,7 +38,7 @@ ALLOWED: dict[str, set[str]] = {
     "restoration": {"console", "outages"},
     "dialogues": CALLS | {"bills", "config", "metrics", "rules"},
     "statements": {"console", "errors", "journal", "outages"},
-    "figures": CALLS | {"certificates", "dispatch", "metrics", "resources"},
+    "figures": CALLS | {"bills", "certificates", "dispatch", "metrics", "resources"},
     "app": CALLS
     | {"config", "console", "metrics", "resources", "figures", "telling", "board", "rules"}
     | {"statements", "restoration", "dialogues", "dispatch", "bills", ""},
