@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import Protocol
 
 from pln_ivr.ari import Client
+from pln_ivr.bills import lookup
 from pln_ivr.calls.admission import Seats
 from pln_ivr.calls.outbound.calling_back import CallingBack
 from pln_ivr.calls.reception import Reception
 from pln_ivr.calls.staying import Staying
 from pln_ivr.calls.upkeep import Repair, Upkeep
 from pln_ivr.certificates import expiry
-from pln_ivr.dispatch.delivery import Verdict
+from pln_ivr.dispatch import delivery
 from pln_ivr.dispatch.sender import Sender
 from pln_ivr.journal import JournalWriter
 from pln_ivr.metrics import Metrics
@@ -110,7 +111,7 @@ def show(
     )
     _show_outages(parts.reports, metrics)
     sender = parts.sender
-    metrics.expect_attempts(Verdict)
+    metrics.expect(attempts=delivery.Verdict, lookups=lookup.Verdict)
     gauge("pln_ivr_dispatch_waiting", "Deliveries to the field", lambda: sender.waiting)
     gauge("pln_ivr_dispatch_dead", "Dead letters to the field", lambda: sender.dead)
     _show_callbacks(parts, metrics)

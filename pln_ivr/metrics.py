@@ -267,10 +267,12 @@ class Metrics:
         """Count a lookup; `verdict` is one of bills.lookup.Verdict."""
         self._lookups.labels(verdict).inc()
 
-    def expect_attempts(self, verdicts: Iterable[str]) -> None:
-        """Count each of these from 0 on: what begins at 1 has no rate."""
-        for verdict in verdicts:
+    def expect(self, attempts: Iterable[str], lookups: Iterable[str]) -> None:
+        """Count each of these verdicts from 0 on: what begins at 1 has no rate."""
+        for verdict in attempts:
             self._attempts.labels(verdict)
+        for verdict in lookups:
+            self._lookups.labels(verdict)
 
     def brief_visit_ended(self, end: BriefEnd) -> None:
         """Count a brief visit that came past the statement."""

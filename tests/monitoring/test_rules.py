@@ -12,7 +12,7 @@ import yaml
 
 from tests.monitoring.tools import PROMETHEUS, REPO, alerts, promtool
 
-CASES = Path(__file__).parent / "alerts.yml"
+CASES = sorted(Path(__file__).parent.glob("alerts*.yml"))
 ALERTS = [pytest.param(alert, id=alert["alert"]) for alert in alerts()]
 
 
@@ -20,15 +20,16 @@ def test_prometheus_takes_its_configuration() -> None:
     assert "SUCCESS" in promtool("check", "config", PROMETHEUS / "prometheus.yml")
 
 
-def test_every_case_ends_as_written() -> None:
-    promtool("test", "rules", CASES)
+@pytest.mark.parametrize("cases", [pytest.param(file, id=file.stem) for file in CASES])
+def test_every_case_ends_as_written(cases: Path) -> None:
+    promtool("test", "rules", cases)
 
 
 @pytest.mark.parametrize("alert", ALERTS)
 def test_a_case_has_it_fire_and_clear(alert: dict[str, Any]) -> None:
     """So that an alert without a test is noticed, and so is one that could fire for ever."""
     looks: dict[str, list[bool]] = defaultdict(list)
-    for case in yaml.safe_load(CASES.read_text())["tests"]:
+    for case in [case for file in CASES for case in yaml.safe_load(file.read_text())["tests"]]:
         for look in case["alert_rule_test"]:
             if look["alertname"] == alert["alert"]:
                 looks[case["name"]].append(bool(look["exp_alerts"]))

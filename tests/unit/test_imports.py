@@ -39,7 +39,7 @@ ALLOWED: dict[str, set[str]] = {
     "dialogues": CALLS | {"bills", "config", "metrics", "rules"},
     "staff": {"errors", "journal", "queues"},
     "statements": {"console", "errors", "journal", "outages"},
-    "figures": CALLS | {"certificates", "dispatch", "metrics", "resources"},
+    "figures": CALLS | {"bills", "certificates", "dispatch", "metrics", "resources"},
     "app": CALLS
     | {"config", "console", "metrics", "resources", "figures", "telling", "board", "rules"}
     | {"staff", "statements", "restoration", "dialogues", "dispatch", "bills", ""},
