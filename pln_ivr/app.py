@@ -20,16 +20,16 @@ from pln_ivr.board import Board
 from pln_ivr.calls.admission import ArrivalLimit, Door, Seats, margin
 from pln_ivr.calls.adoption import Adoption, Memory, close_fallback, open_fallback
 from pln_ivr.calls.announcing import Announcing, tell_fallback
-from pln_ivr.calls.asking import Asking
 from pln_ivr.calls.call import Call, Identity
-from pln_ivr.calls.calling_back import CallingBack
 from pln_ivr.calls.codes import AgentCodes, Words
 from pln_ivr.calls.completion import Completion, Sources
 from pln_ivr.calls.conversation import Conversations, Means
+from pln_ivr.calls.dialogues.asking import Asking
 from pln_ivr.calls.flags import Flags
 from pln_ivr.calls.floor import Floor, Keys
 from pln_ivr.calls.guests import Guests
 from pln_ivr.calls.house import Errand, House
+from pln_ivr.calls.outbound.calling_back import CallingBack
 from pln_ivr.calls.partner import Partners
 from pln_ivr.calls.prompts import Prompts
 from pln_ivr.calls.reception import Reception, Refusal

@@ -5,15 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from pln_ivr.bills.lookup import Bills
-from pln_ivr.calls.asking import Asking
-from pln_ivr.calls.billing import Billing
-from pln_ivr.calls.callbacks import Callbacks
+from pln_ivr.calls.dialogues.asking import Asking
+from pln_ivr.calls.dialogues.billing import Billing
+from pln_ivr.calls.dialogues.callbacks import Callbacks
+from pln_ivr.calls.dialogues.identifying import Identifying
+from pln_ivr.calls.dialogues.releasing import Releasing
+from pln_ivr.calls.dialogues.reporting import Reporting
+from pln_ivr.calls.dialogues.walk import MenuWalk
 from pln_ivr.calls.house import Rules
-from pln_ivr.calls.identifying import Identifying
-from pln_ivr.calls.releasing import Releasing
-from pln_ivr.calls.reporting import Reporting
 from pln_ivr.calls.staying import Staying
-from pln_ivr.calls.walk import MenuWalk
 from pln_ivr.config import Settings
 from pln_ivr.metrics import Metrics
 from pln_ivr.outages.reports import Reports

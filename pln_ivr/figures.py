@@ -9,7 +9,7 @@ from typing import Protocol
 
 from pln_ivr.ari import Client
 from pln_ivr.calls.admission import Seats
-from pln_ivr.calls.calling_back import CallingBack
+from pln_ivr.calls.outbound.calling_back import CallingBack
 from pln_ivr.calls.reception import Reception
 from pln_ivr.calls.staying import Staying
 from pln_ivr.calls.upkeep import Repair, Upkeep

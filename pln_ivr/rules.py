@@ -8,14 +8,14 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from pln_ivr.bills.lookup import Source
-from pln_ivr.calls.callbacks import WaitingOffer
-from pln_ivr.calls.callout import Trunk
-from pln_ivr.calls.identifying import Patience
-from pln_ivr.calls.menu import Choice, Kind, Menu, Page
-from pln_ivr.calls.phone_number import PROMPTS as CALLBACK_PROMPTS
+from pln_ivr.calls.dialogues.callbacks import WaitingOffer
+from pln_ivr.calls.dialogues.identifying import Patience
+from pln_ivr.calls.dialogues.menu import Choice, Kind, Menu, Page
+from pln_ivr.calls.dialogues.phone_number import PROMPTS as CALLBACK_PROMPTS
+from pln_ivr.calls.dialogues.releasing import Bounds
+from pln_ivr.calls.outbound.callout import Trunk
+from pln_ivr.calls.outbound.reaching import PROMPTS as CALLING_PROMPTS
 from pln_ivr.calls.prompt_files import Prompts, files_of, is_built, load_texts, with_texts
-from pln_ivr.calls.reaching import PROMPTS as CALLING_PROMPTS
-from pln_ivr.calls.releasing import Bounds
 from pln_ivr.config import Settings
 from pln_ivr.config.agents import Outbound
 from pln_ivr.config.bill import Bill

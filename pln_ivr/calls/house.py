@@ -9,14 +9,14 @@ from pln_ivr.ari import Channel, Client
 from pln_ivr.calls.admission import Seats
 from pln_ivr.calls.announcing import Announcing
 from pln_ivr.calls.call import Call
-from pln_ivr.calls.callbacks import Callbacks
-from pln_ivr.calls.callout import Trunk
 from pln_ivr.calls.conversation import Means
+from pln_ivr.calls.dialogues.callbacks import Callbacks
+from pln_ivr.calls.dialogues.releasing import Releasing
+from pln_ivr.calls.dialogues.walk import MenuWalk
+from pln_ivr.calls.outbound.callout import Trunk
 from pln_ivr.calls.partner import Partners
 from pln_ivr.calls.prompts import Prompts
-from pln_ivr.calls.releasing import Releasing
 from pln_ivr.calls.room import WaitingRoom
-from pln_ivr.calls.walk import MenuWalk
 from pln_ivr.journal import RecordingPauseRow
 from pln_ivr.outcomes import Outcome, Reason
 from pln_ivr.queues.callback_store import CallbackStore

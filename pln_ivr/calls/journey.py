@@ -16,12 +16,12 @@ import structlog
 
 from pln_ivr.ari import Channel, Hangup
 from pln_ivr.calls.call import Call
-from pln_ivr.calls.callout import why_gone
 from pln_ivr.calls.conversation import Conversation, HandOver, Transfer
+from pln_ivr.calls.dialogues.phone_number import national
 from pln_ivr.calls.house import Approach, Errand, House, Rules, Start, Talk
+from pln_ivr.calls.outbound.callout import why_gone
+from pln_ivr.calls.outbound.reaching import notify, reach
 from pln_ivr.calls.partner import Partner, ends_of
-from pln_ivr.calls.phone_number import national
-from pln_ivr.calls.reaching import notify, reach
 from pln_ivr.calls.room import Comfort
 from pln_ivr.errors import AriError, AriRefused, AriTimeout, Gone
 from pln_ivr.outcomes import Direction, OfferResult, Outcome, Reason, Result, Stage, TalkEnd

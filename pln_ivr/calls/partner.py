@@ -176,6 +176,7 @@ class Partners:
             ended_at=offer.talked_until or datetime.now(UTC),
             customer_spoke=customer_spoke,
             pauses=pauses_of(partner.pauses.rows),
+            end_seen=partner.talk_end is not TalkEnd.UNSEEN,
         )
         self.recorder.finish(recording, facts, filed)
 

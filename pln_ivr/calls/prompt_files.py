@@ -18,9 +18,9 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from pln_ivr.calls.brief import PROMPTS as BRIEF_PROMPTS
-from pln_ivr.calls.customer_number import PROMPTS as REPORT_PROMPTS
-from pln_ivr.calls.menu import PROMPTS as MENU_PROMPTS
+from pln_ivr.calls.dialogues.brief import PROMPTS as BRIEF_PROMPTS
+from pln_ivr.calls.dialogues.customer_number import PROMPTS as REPORT_PROMPTS
+from pln_ivr.calls.dialogues.menu import PROMPTS as MENU_PROMPTS
 from pln_ivr.errors import PromptError
 from pln_ivr.queues.lines import ANNOUNCEMENTS
 from pln_ivr.speech import (

@@ -16,7 +16,7 @@ import structlog
 from pln_ivr.ari import Channel, Client
 from pln_ivr.background import see_through
 from pln_ivr.calls.announcing import News
-from pln_ivr.calls.callbacks import Callbacks
+from pln_ivr.calls.dialogues.callbacks import Callbacks
 from pln_ivr.calls.prompts import Prompts
 from pln_ivr.errors import AriError, Gone
 from pln_ivr.queues.lines import Line, Promise, Standing

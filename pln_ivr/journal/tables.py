@@ -6,13 +6,21 @@ its offers with it.
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.engine import Dialect
-from sqlalchemy.types import TypeDecorator
 
+from pln_ivr.journal.columns import UtcDateTime, metadata
+from pln_ivr.journal.own_tables import (
+    accesses,
+    callbacks,
+    dispatches,
+    outage_clusters,
+    outage_reports,
+    person_accesses,
+    statements,
+    tokens,
+)
 from pln_ivr.journal.records import (
     AgentStateRow,
     CallRow,
@@ -27,38 +35,38 @@ from pln_ivr.journal.records import (
     SupervisionRow,
 )
 
+__all__ = [
+    "TABLES",
+    "accesses",
+    "agent_states",
+    "callbacks",
+    "calls",
+    "dispatches",
+    "flags",
+    "hearings",
+    "incidents",
+    "marks",
+    "metadata",
+    "offers",
+    "outage_clusters",
+    "outage_reports",
+    "person_accesses",
+    "recording_pauses",
+    "recordings",
+    "statements",
+    "supervisions",
+    "tokens",
+    "values_of",
+]
 
-class UtcDateTime(TypeDecorator[datetime]):
-    """An aware UTC time. SQLite keeps no zone, so it is taken off there and put back."""
-
-    impl = sa.DateTime(timezone=True)
-    cache_ok = True
-
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        if value is None:
-            return None
-        if value.tzinfo is None:
-            raise ValueError("a time without a zone cannot be journalled")
-        return value.astimezone(UTC)
-
-    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        if value is None:
-            return None
-        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
-
-
-metadata = sa.MetaData()
 # Partial indices: what is open is a few rows among millions.
-_OPEN_CALL, _OPEN_OFFER = sa.text("outcome IS NULL"), sa.text("result IS NULL")
-_OPEN_FLAG, _OPEN_SUPERVISION = sa.text("result IS NULL"), sa.text("ended_at IS NULL")
-_LIVE = sa.text("status = 'live'")
-_OPEN_REPORT, _OPEN_CLUSTER = sa.text("status = 'open'"), sa.text("ended_at IS NULL")
-_UNDELIVERED = sa.text("delivered_at IS NULL AND dead_at IS NULL")
-_DEAD = sa.text("dead_at IS NOT NULL")
-_OPEN_CALLBACK = sa.text("status IN ('waiting', 'calling') AND report_id IS NULL")
-_OPEN_WORD = sa.text("status IN ('waiting', 'calling') AND report_id IS NOT NULL")
-_KEPT, _GONE = sa.text("deleted_at IS NULL"), sa.text("deleted_at IS NOT NULL")
-_QUEUED, _VALID = sa.text("queued_at IS NOT NULL"), sa.text("revoked_at IS NULL")
+_OPEN_CALL = sa.text("outcome IS NULL")
+_OPEN_OFFER = sa.text("result IS NULL")
+_OPEN_FLAG = sa.text("result IS NULL")
+_OPEN_SUPERVISION = sa.text("ended_at IS NULL")
+_KEPT = sa.text("deleted_at IS NULL")
+_GONE = sa.text("deleted_at IS NOT NULL")
+_QUEUED = sa.text("queued_at IS NOT NULL")
 
 calls = sa.Table(
     "calls",
@@ -99,32 +107,6 @@ calls = sa.Table(
     sa.Index("calls_channel_id", "channel_id"),
     sa.Index("calls_open", "node", sqlite_where=_OPEN_CALL, postgresql_where=_OPEN_CALL),
     sa.Index("calls_queued_at", "queued_at", sqlite_where=_QUEUED, postgresql_where=_QUEUED),
-)
-
-statements = sa.Table(
-    "statements",
-    metadata,
-    sa.Column("version", sa.BigInteger, primary_key=True, autoincrement=False),
-    sa.Column("status", sa.Text, nullable=False),
-    sa.Column("areas", sa.Text, nullable=False),
-    sa.Column("cause", sa.Text, nullable=False),
-    sa.Column("restoration_at", UtcDateTime),
-    sa.Column("expires_at", UtcDateTime, nullable=False),
-    sa.Column("text", sa.Text, nullable=False),
-    sa.Column("audio", sa.LargeBinary, nullable=False),
-    sa.Column("recorded", sa.Boolean, nullable=False),
-    sa.Column("drafted_by", sa.Text, nullable=False),
-    sa.Column("drafted_at", UtcDateTime, nullable=False),
-    sa.Column("approved_by", sa.Text),
-    sa.Column("approved_at", UtcDateTime),
-    sa.Column("live_by", sa.Text),
-    sa.Column("live_at", UtcDateTime),
-    sa.Column("renewed_by", sa.Text),
-    sa.Column("renewed_at", UtcDateTime),
-    sa.Column("ended_by", sa.Text),
-    sa.Column("ended_at", UtcDateTime),
-    sa.Column("note", sa.Text),
-    sa.Index("statements_live", "version", sqlite_where=_LIVE, postgresql_where=_LIVE),
 )
 
 hearings = sa.Table(
@@ -315,161 +297,6 @@ recording_pauses = sa.Table(
     sa.Index("recording_pauses_call_id", "call_id"),
 )
 
-accesses = sa.Table(
-    "accesses",
-    metadata,
-    sa.Column("access_id", sa.Text, primary_key=True),
-    sa.Column("recording_id", sa.Text, nullable=False),
-    sa.Column("call_id", sa.Text, nullable=False),
-    sa.Column("who", sa.Text, nullable=False),
-    sa.Column("role", sa.Text, nullable=False),
-    sa.Column("act", sa.Text, nullable=False),
-    sa.Column("reason", sa.Text, nullable=False),
-    sa.Column("accessed_at", UtcDateTime, nullable=False),
-    sa.Index("accesses_recording", "recording_id", "accessed_at"),
-    sa.Index("accesses_accessed_at", "accessed_at"),
-)
-
-person_accesses = sa.Table(
-    "person_accesses",
-    metadata,
-    sa.Column("access_id", sa.Text, primary_key=True),
-    sa.Column("act", sa.Text, nullable=False),
-    sa.Column("who", sa.Text, nullable=False),
-    sa.Column("reason", sa.Text, nullable=False),
-    sa.Column("person", sa.Text, nullable=False),
-    sa.Column("calls", sa.BigInteger, nullable=False),
-    sa.Column("recordings", sa.BigInteger, nullable=False),
-    sa.Column("accessed_at", UtcDateTime, nullable=False),
-    sa.Index("person_accesses_accessed_at", "accessed_at"),
-)
-
-tokens = sa.Table(
-    "tokens",
-    metadata,
-    sa.Column("token_id", sa.Text, primary_key=True),
-    sa.Column("name", sa.Text, nullable=False),
-    sa.Column("role", sa.Text, nullable=False),
-    sa.Column("extension", sa.Text),
-    sa.Column("digest", sa.Text, nullable=False),
-    sa.Column("created_at", UtcDateTime, nullable=False),
-    sa.Column("revoked_at", UtcDateTime),
-    sa.Index("tokens_digest", "digest", unique=True),
-    # A name is free again when its token is revoked.
-    sa.Index("tokens_name", "name", unique=True, sqlite_where=_VALID, postgresql_where=_VALID),
-)
-
-outage_reports = sa.Table(
-    "outage_reports",
-    metadata,
-    sa.Column("report_id", sa.Text, primary_key=True),
-    sa.Column("customer", sa.Text, nullable=False),
-    sa.Column("area", sa.Text, nullable=False),
-    sa.Column("caller", sa.Text, nullable=False),
-    sa.Column("call_id", sa.Text, nullable=False),
-    sa.Column("node", sa.Text, nullable=False),
-    sa.Column("reported_at", UtcDateTime, nullable=False),
-    sa.Column("repeats", sa.Integer, nullable=False, server_default=sa.text("0")),
-    sa.Column("repeated_at", UtcDateTime),
-    sa.Column("status", sa.Text, nullable=False),
-    sa.Column("ended_at", UtcDateTime),
-    sa.Column("ended_by", sa.Text),
-    sa.Column("wants_call", sa.Boolean, nullable=False, server_default=sa.false()),
-    sa.Column("language", sa.Text, nullable=False, server_default=""),
-    sa.Column("reopened_at", UtcDateTime),
-    sa.Index("outage_reports_caller", "caller", "reported_at"),
-    # A customer has one report of an outage.
-    sa.Index(
-        "outage_reports_open",
-        "customer",
-        unique=True,
-        sqlite_where=_OPEN_REPORT,
-        postgresql_where=_OPEN_REPORT,
-    ),
-    sa.Index(
-        "outage_reports_area", "area", sqlite_where=_OPEN_REPORT, postgresql_where=_OPEN_REPORT
-    ),
-)
-
-outage_clusters = sa.Table(
-    "outage_clusters",
-    metadata,
-    sa.Column("cluster_id", sa.Text, primary_key=True),
-    sa.Column("area", sa.Text, nullable=False),
-    sa.Column("reports", sa.Integer, nullable=False),
-    sa.Column("raised_at", UtcDateTime, nullable=False),
-    sa.Column("ended_at", UtcDateTime),
-    sa.Index(
-        "outage_clusters_open",
-        "area",
-        unique=True,
-        sqlite_where=_OPEN_CLUSTER,
-        postgresql_where=_OPEN_CLUSTER,
-    ),
-)
-
-dispatches = sa.Table(
-    "dispatches",
-    metadata,
-    sa.Column("dispatch_id", sa.Text, primary_key=True),
-    sa.Column("kind", sa.Text, nullable=False),
-    sa.Column("subject", sa.Text, nullable=False),
-    sa.Column("body", sa.Text, nullable=False),
-    sa.Column("created_at", UtcDateTime, nullable=False),
-    sa.Column("due_at", UtcDateTime, nullable=False),
-    sa.Column("attempts", sa.Integer, nullable=False),
-    sa.Column("delivered_at", UtcDateTime),
-    sa.Column("dead_at", UtcDateTime),
-    sa.Column("error", sa.Text),
-    sa.Index("dispatches_created_at", "created_at"),
-    sa.Index(
-        "dispatches_waiting", "due_at", sqlite_where=_UNDELIVERED, postgresql_where=_UNDELIVERED
-    ),
-    sa.Index("dispatches_dead", "dead_at", sqlite_where=_DEAD, postgresql_where=_DEAD),
-)
-
-callbacks = sa.Table(
-    "callbacks",
-    metadata,
-    sa.Column("callback_id", sa.Text, primary_key=True),
-    sa.Column("call_id", sa.Text, nullable=False),
-    sa.Column("report_id", sa.Text),
-    sa.Column("node", sa.Text, nullable=False),
-    sa.Column("caller", sa.Text, nullable=False),
-    sa.Column("queue", sa.Text, nullable=False),
-    sa.Column("language", sa.Text, nullable=False),
-    sa.Column("place_at", UtcDateTime, nullable=False),
-    sa.Column("asked_at", UtcDateTime, nullable=False),
-    sa.Column("due_at", UtcDateTime, nullable=False),
-    sa.Column("expires_at", UtcDateTime, nullable=False),
-    sa.Column("changed_at", UtcDateTime, nullable=False),
-    sa.Column("status", sa.Text, nullable=False),
-    sa.Column("attempts", sa.Integer, nullable=False, server_default=sa.text("0")),
-    sa.Column("attempted_at", UtcDateTime),
-    sa.Column("last_call_id", sa.Text),
-    sa.Column("result", sa.Text),
-    sa.Column("ended_at", UtcDateTime),
-    sa.Column("ended_by", sa.Text),
-    sa.Index("callbacks_asked_at", "asked_at"),
-    sa.Index("callbacks_changed_at", "node", "changed_at"),
-    # A number has one callback in each line, and a report is called about once.
-    sa.Index(
-        "callbacks_open",
-        "caller",
-        "queue",
-        unique=True,
-        sqlite_where=_OPEN_CALLBACK,
-        postgresql_where=_OPEN_CALLBACK,
-    ),
-    sa.Index(
-        "callbacks_report",
-        "report_id",
-        unique=True,
-        sqlite_where=_OPEN_WORD,
-        postgresql_where=_OPEN_WORD,
-    ),
-)
-
 TABLES: dict[type[Row], sa.Table] = {
     CallRow: calls,
     HearingRow: hearings,
@@ -482,9 +309,7 @@ TABLES: dict[type[Row], sa.Table] = {
     RecordingRow: recordings,
     MarkRow: marks,
 }
-"""What the writer writes. Tokens, statements, reports of outages, deliveries, callbacks and
-accesses are no rows of it: `tokens`, `statements`, `outages`, `dispatches`, `callbacks`, `custody`
-and `persons` write them themselves, each in a transaction of its own."""
+"""What the writer writes; the others are in `own_tables`."""
 
 
 def values_of(row: Row) -> dict[str, Any]:

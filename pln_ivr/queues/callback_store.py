@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 import structlog
 
+from pln_ivr.background import see_through
 from pln_ivr.errors import JournalError
 from pln_ivr.journal.callbacks import OPEN, CallbackBook, CallbackRow, Noted, Verdict
 
@@ -42,6 +43,8 @@ class CallbackStore:
         self._rows: dict[str, CallbackRow] = {}
         self._looked_at: datetime | None = None
         self._changed = asyncio.Event()
+        self._threads: set[asyncio.Task[Any]] = set()
+        """Questions to the journal that are not over."""
         self.expired = 0
         """Callbacks that nobody came to in time, since the start."""
 
@@ -93,7 +96,7 @@ class CallbackStore:
             await asyncio.sleep(LOOK_SECONDS)
 
     async def _keep_open(self) -> None:
-        self._book = book = await asyncio.to_thread(CallbackBook, self._url)
+        self._book = book = await see_through(asyncio.to_thread(CallbackBook, self._url))
         self._looked_at = None
         looks = 0
         try:
@@ -106,13 +109,15 @@ class CallbackStore:
                 await asyncio.sleep(LOOK_SECONDS)
         finally:
             self._book = None
+            if self._threads:  # who asked may have given up; the thread has not
+                await asyncio.wait(self._threads)
             book.close()
 
     async def _look(self, book: CallbackBook) -> None:
         """Only in one's turn."""
         now = datetime.now(UTC)
         since = self._looked_at - OVERLAP if self._looked_at else None
-        rows = await asyncio.to_thread(book.changed, self._node, since, now)
+        rows = await self._in_thread(lambda: book.changed(self._node, since, now))
         self._take(rows, whole=since is None)
         self._looked_at = now
 
@@ -162,9 +167,21 @@ class CallbackStore:
                 book = self._book
                 if book is None:
                     raise JournalError("the callbacks' journal is not open")
-                answer = await asyncio.to_thread(question, book)
+                answer = await self._in_thread(lambda: question(book))
                 if look:
                     await self._look(book)
                 return answer
         except TimeoutError:
             raise JournalError(f"no answer within {ANSWER_SECONDS:g} s") from None
+
+    async def _in_thread(self, question: Callable[[], Answer]) -> Answer:
+        """Cancelled, the thread goes on, and the journal is not closed before its end."""
+        task = asyncio.ensure_future(asyncio.to_thread(question))
+        self._threads.add(task)
+        task.add_done_callback(self._thread_ended)
+        return await asyncio.shield(task)
+
+    def _thread_ended(self, task: asyncio.Task[Any]) -> None:
+        self._threads.discard(task)
+        if not task.cancelled():
+            task.exception()  # whoever asked may not be there to take it

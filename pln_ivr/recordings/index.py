@@ -11,6 +11,7 @@ from typing import TypeVar
 import structlog
 
 from pln_ivr.journal import CallRow, JournalReader, JournalWriter, OfferRow, RecordingPauseRow
+from pln_ivr.outcomes import TalkEnd
 from pln_ivr.recordings.manifest import Facts, Manifest, pauses_of
 from pln_ivr.recordings.names import id_of, recording_uri
 
@@ -95,6 +96,7 @@ def facts_of(
         began_at=whose.talking_at,
         ended_at=offer.talked_until if offer else call.ended_at if call else None,
         pauses=pauses_of(pauses),
+        end_seen=offer is None or offer.talk_end is not TalkEnd.UNSEEN,
     )
 
 

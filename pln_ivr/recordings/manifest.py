@@ -74,6 +74,9 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     customer_spoke: bool = False
     """Asterisk heard the customer speak."""
     pauses: list[Pause] = []
+    end_seen: bool = True
+    """Somebody was there when they ended: `ended_at` is that moment, not a later one at which it
+    was found out."""
 
     @classmethod
     def unknown(cls, name: str) -> Facts:
@@ -162,7 +165,7 @@ def judge(facts: Facts, seconds: float, customer: Side, agent: Side) -> list[Rec
     heard = max(talked, seconds) - sum(end - begin for begin, end in paused)
     if max(customer.pause_seconds, agent.pause_seconds) > 0:
         faults.append(RecordingFault.HEARD_IN_PAUSE)
-    if seconds < talked - SHORTER_SECONDS:
+    if facts.end_seen and seconds < talked - SHORTER_SECONDS:
         faults.append(RecordingFault.SHORT)
     for side, spoke, silent, fell in (
         (

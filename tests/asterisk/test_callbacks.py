@@ -13,10 +13,10 @@ import pytest
 
 from native.pbx import free_port
 from native.tones import write_tone
-from pln_ivr.calls.customer_number import PROMPTS as REPORT_PROMPTS
-from pln_ivr.calls.phone_number import PROMPTS as CALLBACK_PROMPTS
+from pln_ivr.calls.dialogues.customer_number import PROMPTS as REPORT_PROMPTS
+from pln_ivr.calls.dialogues.phone_number import PROMPTS as CALLBACK_PROMPTS
+from pln_ivr.calls.outbound.reaching import PROMPTS as CALLING_PROMPTS
 from pln_ivr.calls.prompt_files import REQUIRED
-from pln_ivr.calls.reaching import PROMPTS as CALLING_PROMPTS
 from pln_ivr.journal import CallRow
 from pln_ivr.journal.callbacks import CallbackList, CallbackRow
 from pln_ivr.outcomes import (

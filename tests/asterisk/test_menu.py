@@ -11,7 +11,7 @@ import pytest
 
 from native.keys import write_tones
 from native.tones import write_tone
-from pln_ivr.calls.bill_words import PROMPTS as BILL_PROMPTS
+from pln_ivr.calls.dialogues.bill_words import PROMPTS as BILL_PROMPTS
 from pln_ivr.calls.prompt_files import REQUIRED
 from pln_ivr.journal import CallRow
 from pln_ivr.outcomes import MenuEnd, Reason, ReportEnd, Result, Stage

@@ -23,10 +23,10 @@ from native.pbx import free_port
 from native.phones import SCENARIOS
 from native.root import LauncherError
 from native.tones import write_tone
-from pln_ivr.calls.customer_number import PROMPTS as REPORT_PROMPTS
-from pln_ivr.calls.phone_number import PROMPTS as CALLBACK_PROMPTS
+from pln_ivr.calls.dialogues.customer_number import PROMPTS as REPORT_PROMPTS
+from pln_ivr.calls.dialogues.phone_number import PROMPTS as CALLBACK_PROMPTS
+from pln_ivr.calls.outbound.reaching import PROMPTS as CALLING_PROMPTS
 from pln_ivr.calls.prompt_files import REQUIRED
-from pln_ivr.calls.reaching import PROMPTS as CALLING_PROMPTS
 from tests.asterisk.world import REPO
 
 from .accounts import Books, against_metrics, cdr_book, counted, journal_book, sipp_book

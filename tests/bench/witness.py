@@ -20,7 +20,8 @@ from tests.archiving import raw_of
 from tests.asterisk.softphone import Message, Softphone
 from tests.asterisk.sound import RATE, from_alaw
 
-WINDOW = RATE // 10
+WINDOW = RATE // 25
+"""40 ms: where a packet came late, the tone's phase leaps, and one window does not count."""
 SHARE = 0.5
 """Of a window's energy: more than this at one frequency is that tone."""
 
@@ -66,7 +67,7 @@ def decoded(alaw: bytes) -> Samples:
 
 
 def seconds_of(samples: Samples, hertz: float) -> float:
-    """For how long this tone dominates, in windows of a tenth of a second."""
+    """For how long this tone dominates, by windows."""
     windows = samples[: len(samples) // WINDOW * WINDOW].astype(np.float64).reshape(-1, WINDOW)
     energy = (windows**2).sum(axis=1)
     wave = np.exp(-2j * np.pi * hertz * np.arange(WINDOW) / RATE)

@@ -73,6 +73,7 @@ async def test_the_oldest_place_is_served_first_among_callers_and_callbacks(tmp_
         await eventually(lambda: w.app.desk.waiting() == {"gangguan": 1}, "the line")
         await eventually(lambda: len(w.app.desk.places()) == 3, "three places")
         assert [place.virtual for place in w.app.desk.places()] == [True, True, False]
+        assert w.app.desk.waiting() == {"gangguan": 1}, "the others are not in the house"
         somebody_works(w)
         await eventually(lambda: len(w.rows.offers) == 3, "three conversations", 15.0)
         order = [offer.call_id for offer in w.rows.offers]
@@ -172,7 +173,7 @@ async def test_who_presses_has_the_next_agent(tmp_path: Path) -> None:
 async def test_a_machine_never_meets_an_agent_and_has_a_message_on_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("pln_ivr.calls.reaching.LISTEN_SECONDS", 0.05)
+    monkeypatch.setattr("pln_ivr.calls.outbound.reaching.LISTEN_SECONDS", 0.05)
     once = FIRST.model_copy(update={"attempts": 1})
     async with house(tmp_path, callbacks=once) as w:
         phones = customers(w)
@@ -291,10 +292,10 @@ async def test_a_call_that_may_go_on_is_not_made_twice_until_it_counts_as_lost(
 async def test_while_the_journal_cannot_be_written_nobody_is_called(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("pln_ivr.queues.callback_store.ANSWER_SECONDS", 0.05)
     async with house(tmp_path) as w:
         phones = customers(w)
         await noted(w)
+        monkeypatch.setattr("pln_ivr.queues.callback_store.ANSWER_SECONDS", 0.05)
         async with w.app.callbacks._turn:
             somebody_works(w)
             await asyncio.sleep(1.5)

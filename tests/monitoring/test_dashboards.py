@@ -14,7 +14,7 @@ import pytest
 from grafana.panels import DASHBOARDS, FOLDER, as_json
 from native.root import find_asterisk
 from native.tones import write_tone
-from pln_ivr.calls.menu import PROMPTS
+from pln_ivr.calls.dialogues.menu import PROMPTS
 from pln_ivr.journal.outages import NewReport, ReportBook, ReportRules
 from tests.asterisk.world import REPO, World, eventually
 from tests.bench.house import write_scaled_prompts

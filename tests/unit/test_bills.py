@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 from pln_ivr.bills import lookup
 from pln_ivr.bills.answer import FAILURES, LARGEST, PAUSE_SECONDS, Bill, Circuit, read_answer
 from pln_ivr.bills.lookup import Bills, Source, Verdict
-from pln_ivr.calls.amounts import MONTHS, MOST, NUMBERS, spoken_date, spoken_number
-from pln_ivr.calls.bill_words import PROMPTS, words_of
+from pln_ivr.calls.dialogues.amounts import MONTHS, MOST, NUMBERS, spoken_date, spoken_number
+from pln_ivr.calls.dialogues.bill_words import PROMPTS, words_of
 from pln_ivr.calls.prompt_files import load_texts
 from pln_ivr.config import load
 from pln_ivr.errors import ConfigError, LookupFailed

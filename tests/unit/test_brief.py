@@ -7,11 +7,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from pln_ivr.calls import brief
 from pln_ivr.calls.admission import Seats
-from pln_ivr.calls.brief import Brief, CallBack, Leave, Listen, Report, Step
-from pln_ivr.calls.menu import GOODBYE, INVALID
-from pln_ivr.calls.releasing import OUTCOMES
+from pln_ivr.calls.dialogues import brief
+from pln_ivr.calls.dialogues.brief import Brief, CallBack, Leave, Listen, Report, Step
+from pln_ivr.calls.dialogues.menu import GOODBYE, INVALID
+from pln_ivr.calls.dialogues.releasing import OUTCOMES
 from pln_ivr.calls.staying import Staying, may_stay, most_staying
 from pln_ivr.outcomes import BriefEnd, Result
 

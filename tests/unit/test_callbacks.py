@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pln_ivr.calls.customer_number import Fault
-from pln_ivr.calls.phone_number import MOST_KEYS, Entry, dialled, national, press
+from pln_ivr.calls.dialogues.customer_number import Fault
+from pln_ivr.calls.dialogues.phone_number import MOST_KEYS, Entry, dialled, national, press
 from pln_ivr.journal.callbacks import CallbackRow
 from pln_ivr.outcomes import REASONS, CallbackResult, CallbackStatus, Reason, Result
 from pln_ivr.queues.callbacks import (

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pln_ivr.calls.customer_number import (
+from pln_ivr.calls.dialogues.customer_number import (
     EARLIER,
     LENGTH,
     MOST_KEYS,

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pln_ivr.calls.menu import (
+from pln_ivr.calls.dialogues.menu import (
     GOODBYE,
     INVALID,
     NO_INPUT,

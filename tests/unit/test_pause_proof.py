@@ -108,6 +108,12 @@ def test_pauses_lie_in_the_file_by_its_end() -> None:
     assert Facts(name=NAME, call_id="c").paused(10.0) == []
 
 
+def test_a_file_is_not_short_of_time_in_which_nobody_knows_whether_they_talked() -> None:
+    told, side = facts(12), Side(8.0, 0.0, 0.0)
+    assert judge(told, 8.0, side, side) == [RecordingFault.SHORT]
+    assert judge(msgspec.structs.replace(told, end_seen=False), 8.0, side, side) == []
+
+
 def test_only_pauses_that_were_and_are_over_count() -> None:
     row = RecordingPauseRow(
         pause_id="p",

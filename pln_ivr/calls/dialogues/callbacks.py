@@ -14,12 +14,12 @@ import uuid_utils
 
 from pln_ivr.ari import Channel
 from pln_ivr.background import see_through
-from pln_ivr.calls.asking import Asking
 from pln_ivr.calls.call import Call
-from pln_ivr.calls.customer_number import Fault, spelt, told_when
-from pln_ivr.calls.identifying import LATE, LEASE_SECONDS, Patience
-from pln_ivr.calls.menu import NO_INPUT
-from pln_ivr.calls.phone_number import (
+from pln_ivr.calls.dialogues.asking import Asking
+from pln_ivr.calls.dialogues.customer_number import Fault, spelt, told_when
+from pln_ivr.calls.dialogues.identifying import LATE, LEASE_SECONDS, Patience
+from pln_ivr.calls.dialogues.menu import NO_INPUT
+from pln_ivr.calls.dialogues.phone_number import (
     ASK,
     CORRECT,
     EARLIER,

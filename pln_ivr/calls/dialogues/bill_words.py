@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pln_ivr.bills.answer import Bill
-from pln_ivr.calls.amounts import MONTHS, NUMBERS, spoken_date, spoken_number
+from pln_ivr.calls.dialogues.amounts import MONTHS, NUMBERS, spoken_date, spoken_number
 
 LOOKING, AMOUNT, RUPIAH, DUE = "bill-looking", "bill-amount", "bill-rupiah", "bill-due"
 PAID, NO_CUSTOMER, UNAVAILABLE = "bill-paid", "bill-no-customer", "bill-unavailable"

@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from pln_ivr.ari import Channel
-from pln_ivr.calls.asking import Asking
 from pln_ivr.calls.call import Call
-from pln_ivr.calls.callout import dial
+from pln_ivr.calls.dialogues.asking import Asking
+from pln_ivr.calls.dialogues.menu import GOODBYE
 from pln_ivr.calls.house import House
-from pln_ivr.calls.menu import GOODBYE
+from pln_ivr.calls.outbound.callout import dial
 from pln_ivr.outcomes import Outcome, Reason, Result, Stage
 
 GREETING, PRESS, MISSED = "callback-greeting", "callback-press", "callback-missed"

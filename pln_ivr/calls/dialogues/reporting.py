@@ -9,9 +9,9 @@ from datetime import UTC, datetime
 import structlog
 
 from pln_ivr.ari import Channel
-from pln_ivr.calls.asking import Asking
 from pln_ivr.calls.call import Call
-from pln_ivr.calls.customer_number import (
+from pln_ivr.calls.dialogues.asking import Asking
+from pln_ivr.calls.dialogues.customer_number import (
     CALL_ME,
     NO_CALL,
     OFFER_AGENT,
@@ -20,8 +20,8 @@ from pln_ivr.calls.customer_number import (
     told_neighbours,
     told_when,
 )
-from pln_ivr.calls.identifying import AGENT, YES, Identifying, Unidentified
-from pln_ivr.calls.phone_number import national
+from pln_ivr.calls.dialogues.identifying import AGENT, YES, Identifying, Unidentified
+from pln_ivr.calls.dialogues.phone_number import national
 from pln_ivr.errors import JournalError
 from pln_ivr.journal.outages import Registered
 from pln_ivr.outages.reports import Reports

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from pln_ivr.calls.customer_number import DIGITS, Fault
+from pln_ivr.calls.dialogues.customer_number import DIGITS, Fault
 
 OFFER, NUMBER, CORRECT, ASK = (
     "callback-offer",

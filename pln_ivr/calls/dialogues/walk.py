@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from pln_ivr.ari import Channel
-from pln_ivr.calls.asking import Asking
-from pln_ivr.calls.billing import Billing
 from pln_ivr.calls.call import Call
-from pln_ivr.calls.callbacks import Callbacks
-from pln_ivr.calls.menu import (
+from pln_ivr.calls.dialogues.asking import Asking
+from pln_ivr.calls.dialogues.billing import Billing
+from pln_ivr.calls.dialogues.callbacks import Callbacks
+from pln_ivr.calls.dialogues.menu import (
     CallBack,
     Leave,
     Listen,
@@ -23,7 +23,7 @@ from pln_ivr.calls.menu import (
     looked_up,
     reported,
 )
-from pln_ivr.calls.reporting import Reporting
+from pln_ivr.calls.dialogues.reporting import Reporting
 from pln_ivr.outcomes import MenuEnd
 
 

@@ -13,10 +13,10 @@ import structlog
 
 from pln_ivr.ari import Channel
 from pln_ivr.bills.lookup import Bills
-from pln_ivr.calls.asking import Asking
-from pln_ivr.calls.bill_words import LOOKING, NO_CUSTOMER, UNAVAILABLE, words_of
 from pln_ivr.calls.call import Call
-from pln_ivr.calls.identifying import Identifying, Unidentified
+from pln_ivr.calls.dialogues.asking import Asking
+from pln_ivr.calls.dialogues.bill_words import LOOKING, NO_CUSTOMER, UNAVAILABLE, words_of
+from pln_ivr.calls.dialogues.identifying import Identifying, Unidentified
 from pln_ivr.errors import LookupFailed
 from pln_ivr.outcomes import BillEnd
 

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from pln_ivr.ari import Channel
-from pln_ivr.calls.asking import Asking
 from pln_ivr.calls.call import Call
-from pln_ivr.calls.customer_number import (
+from pln_ivr.calls.dialogues.asking import Asking
+from pln_ivr.calls.dialogues.customer_number import (
     ASK,
     CORRECT,
     KNOWN,
@@ -24,7 +24,7 @@ from pln_ivr.calls.customer_number import (
     press,
     spelt,
 )
-from pln_ivr.calls.menu import NO_INPUT
+from pln_ivr.calls.dialogues.menu import NO_INPUT
 from pln_ivr.outages.reports import Reports
 
 YES, AGENT, LATE = "1", "0", "#"

@@ -11,10 +11,10 @@ from typing import Protocol
 import structlog
 
 from pln_ivr.ari import Channel
-from pln_ivr.calls import brief
-from pln_ivr.calls.asking import Asking
 from pln_ivr.calls.call import Call
-from pln_ivr.calls.reporting import Reporting
+from pln_ivr.calls.dialogues import brief
+from pln_ivr.calls.dialogues.asking import Asking
+from pln_ivr.calls.dialogues.reporting import Reporting
 from pln_ivr.calls.staying import Staying
 from pln_ivr.outcomes import BriefEnd, Outcome, Reason, ReportEnd, Result
 

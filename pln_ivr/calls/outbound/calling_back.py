@@ -19,12 +19,12 @@ from datetime import UTC, datetime, timedelta
 import structlog
 
 from pln_ivr.background import Background
-from pln_ivr.calls.asking import Asking
-from pln_ivr.calls.attempt import Attempt, ended, ended_as_journalled
 from pln_ivr.calls.call import Call
+from pln_ivr.calls.dialogues.asking import Asking
+from pln_ivr.calls.dialogues.phone_number import dialled, national
 from pln_ivr.calls.house import Approach, Errand, House
-from pln_ivr.calls.phone_number import dialled, national
-from pln_ivr.calls.reaching import GREETING, Invitation, Restored
+from pln_ivr.calls.outbound.attempt import Attempt, ended, ended_as_journalled
+from pln_ivr.calls.outbound.reaching import GREETING, Invitation, Restored
 from pln_ivr.calls.reception import Reception
 from pln_ivr.errors import JournalError, OrderRefused
 from pln_ivr.journal.callbacks import CallbackRow

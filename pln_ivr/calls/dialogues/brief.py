@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from pln_ivr.calls.menu import GOODBYE, INVALID
+from pln_ivr.calls.dialogues.menu import GOODBYE, INVALID
 from pln_ivr.outcomes import BriefEnd
 
 TO_REPORT, TO_BE_CALLED = "release-report", "release-callback"

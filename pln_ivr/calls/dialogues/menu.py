@@ -12,9 +12,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from pln_ivr.calls.bill_words import PROMPTS as BILL_PROMPTS
-from pln_ivr.calls.customer_number import PROMPTS as REPORT_PROMPTS
-from pln_ivr.calls.phone_number import PROMPTS as CALLBACK_PROMPTS
+from pln_ivr.calls.dialogues.bill_words import PROMPTS as BILL_PROMPTS
+from pln_ivr.calls.dialogues.customer_number import PROMPTS as REPORT_PROMPTS
+from pln_ivr.calls.dialogues.phone_number import PROMPTS as CALLBACK_PROMPTS
 from pln_ivr.outcomes import BillEnd, MenuEnd, ReportEnd
 
 NO_INPUT, INVALID, TO_AGENT, GOODBYE = "menu-no-input", "menu-invalid", "menu-agent", "goodbye"

@@ -1,0 +1,1 @@
+"""What callers are asked and told by keys, before an agent and without one."""
