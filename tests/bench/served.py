@@ -85,14 +85,23 @@ class Served:
     faults: list[str]
 
 
-def live(day: Day, offered: Offered, logs: Path | None) -> Served:
+def live(day: Day, offered: Offered, crowding: float, logs: Path | None) -> Served:
     """Live through the day with what is offered, and count."""
     customers = free_port()
     env = _environment(day, offered, customers)
     kept = logs and logs / offered.name.replace(" ", "-")
     factor = 1 / day.patience_scale
     with open_house(
-        "served", day.capacity, day.agents, factor, None, REPO / ".cache", None, kept, SPOKEN, **env
+        "served",
+        seats_of(day, crowding),
+        day.agents,
+        factor,
+        None,
+        REPO / ".cache",
+        None,
+        kept,
+        SPOKEN,
+        **env,
     ) as house:
         if offered.statement:
             _publish(house, _seconds(day, STATEMENT))
@@ -103,6 +112,11 @@ def live(day: Day, offered: Offered, logs: Path | None) -> Served:
             events = list(under_way.callers.events())
             time.sleep(day.talk + day.ring + 2)  # a callback under way, the last conversation
         return _count(offered, house, events, faults, _pressed_by(day))
+
+
+def seats_of(day: Day, crowding: float) -> int:
+    """How many there are if the house is so many times as crowded."""
+    return max(1, round(day.capacity / crowding))
 
 
 def _environment(day: Day, offered: Offered, customers: int) -> dict[str, str]:
@@ -265,6 +279,12 @@ def main() -> int:
     parser.prog = "tests/bench/served"
     parser.add_argument("--capacity", type=int, default=60, help="seats (default %(default)s)")
     parser.add_argument("--agents", type=int, default=9, help="default %(default)s")
+    parser.add_argument(
+        "--crowding",
+        type=float,
+        default=1.0,
+        help="times: so many fewer seats (default %(default)s)",
+    )
     names = [offered.name for offered in VARIANTS]
     parser.add_argument(
         "--only", choices=names, action="append", help="one of them; may be given again"
@@ -273,11 +293,14 @@ def main() -> int:
         "--out", type=Path, default=REPO / ".cache/served", help="folder of the logs"
     )
     asked = parser.parse_args()
+    if not 0 < asked.crowding <= asked.capacity:
+        parser.error("--crowding must be above 0 and leave one seat")
     seed = 804 if asked.seed is None else asked.seed
     day = Day(asked.calls, asked.minutes, asked.capacity, asked.agents, seed)
     wished = ", ".join(f"{count} {wish}" for wish, count in sorted(counts(day).items()))
     console.print(
-        f"{day.calls} callers in {day.minutes:g} min, {day.capacity} seats, {day.agents} agents,"
+        f"{day.calls} callers in {day.minutes:g} min, {seats_of(day, asked.crowding)} seats,"
+        f" {day.agents} agents,"
         f" talk {day.talk:.1f} s, seed {seed}. They wish: {wished}"
     )
     days = []
@@ -285,7 +308,7 @@ def main() -> int:
         if asked.only and offered.name not in asked.only:
             continue
         try:
-            days.append(live(day, offered, asked.out))
+            days.append(live(day, offered, asked.crowding, asked.out))
         except (LauncherError, LoadError, RuntimeError) as error:
             print(f"served: {offered.name}: {error}", file=sys.stderr)
             return 1
