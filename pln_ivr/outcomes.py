@@ -47,7 +47,7 @@ class Reason(StrEnum):
     INFORMED = "informed"  # released: by a choice in the menu, which told what there was to tell
     CALLBACK = "callback"  # released: we call back, and the place in the line is kept
     ANNOUNCED = "announced"  # released: heard the statement, on a brief visit, and wanted no more
-    REPORTED = "reported"  # released: reported an outage on a brief visit
+    REPORTED = "reported"  # released: reported an outage, and hung up or keyed for the end
     NO_ROOM = "no_room"  # released: heard the statement, and there was no room to wait for an agent
 
     AGENT_GONE = "agent_gone"  # unreached: the agent did not pick up, or hung up first

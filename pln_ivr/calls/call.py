@@ -85,6 +85,8 @@ class Call:
     regarding: str | None = None
     callback: str | None = None
     """The callback that this visit has asked for; not in the call's row."""
+    reported: bool = False
+    """Whether an outage was reported in this visit; not in the call's row."""
 
     @classmethod
     def to_customer(cls, earlier: Call, node: str, incarnation: str) -> Call:

@@ -41,6 +41,7 @@ JOIN_SECONDS = 3.0
 """How long two legs may take to enter their bridge."""
 
 CALLED_BACK = Outcome(Result.RELEASED, Reason.CALLBACK)
+REPORTED = Outcome(Result.RELEASED, Reason.REPORTED)
 """How a visit ends in which a callback was noted."""
 
 PASSING = (Stage.ADMISSION, Stage.NOTICE, Stage.STATEMENT, Stage.RELEASE)
@@ -82,6 +83,8 @@ class Journey:
                 return self._ended
             if self._call.callback:  # noted, whether or not the caller heard all of our thanks
                 return CALLED_BACK
+            if self._call.reported and self._call.stage in (Stage.MENU, Stage.RELEASE):
+                return REPORTED  # who has reported is told to hang up
             if self._call.stage is Stage.DIALLING:
                 return Outcome(Result.UNREACHED, await why_gone(self._caller))
             raise
@@ -163,7 +166,7 @@ class Journey:
         if call.callback:
             return CALLED_BACK
         if left.queue is None:
-            return Outcome(Result.RELEASED, Reason.INFORMED)
+            return REPORTED if call.reported else Outcome(Result.RELEASED, Reason.INFORMED)
         call.queue = left.queue or None
         return None
 

@@ -171,7 +171,7 @@ def test_an_outage_is_reported_by_keys_and_a_second_time_it_is_there_already(
         assert phone.ended.wait(10), "a goodbye"
     told = {(row.caller, row.menu_path, row.reason) for row in world.ended(3)}
     assert told >= {
-        ("081211111111", "gangguan/report/registered", Reason.INFORMED),
+        ("081211111111", "gangguan/report/registered", Reason.REPORTED),
         ("081222222222", "gangguan/report", Reason.IN_MENU),
     }
     ends = {

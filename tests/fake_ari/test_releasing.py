@@ -164,6 +164,18 @@ async def test_who_wants_to_wait_is_told_that_nobody_can_and_may_report(tmp_path
         assert ends(w) == {BriefEnd.REPORTED: 1}
 
 
+async def test_who_hangs_up_after_the_report_has_reported(tmp_path: Path) -> None:
+    async with crowded(tmp_path, half()) as w:
+        w.fake.call()
+        await eventually(lambda: said(w)[-1:] == [CHOICES[-1]], "the choices")
+        w.fake.press(CALLER, f"1{NUMBER}#1")
+        await eventually(lambda: said(w)[-1:] == ["report-offer-agent"], "the last word")
+        w.fake.hang_up(CALLER)
+        row = await ended(w)
+        assert (row.outcome, row.reason) == (Result.RELEASED, Reason.REPORTED)
+        assert ends(w) == {BriefEnd.REPORTED: 1}
+
+
 async def test_who_insists_on_an_agent_in_vain_is_counted_so(tmp_path: Path) -> None:
     async with crowded(tmp_path, half()) as w:
         w.fake.call()

@@ -79,6 +79,8 @@ class Releasing:
             await self._asking.tell(caller, left.words)
             end = left.end
         finally:
+            if call.reported and end is not BriefEnd.WAITS:
+                end = BriefEnd.REPORTED  # whatever they did after it
             self._on_end(end)
         return OUTCOMES.get(end)
 

@@ -68,6 +68,7 @@ class Reporting:
                 log.error("report_not_registered", error=str(error), call_id=call.id)
                 end = ReportEnd.UNAVAILABLE
                 return end, True
+            call.reported = True
             end = ReportEnd.REGISTERED if told.new else ReportEnd.REPEATED
             caller.party.forget_keys()
             reachable = self._calls_out and national(call.caller) is not None
