@@ -147,7 +147,7 @@ def test_a_second_run_takes_over_and_loses_nobody(make_world: Callable[..., Worl
         world.phones.caller(hold=60.0, sound=caller_ear) as talking,
     ):
         eventually(lambda: stages(world) == [Stage.TALKING], 20, "the conversation")
-        with Ear() as ear, world.phones.caller(hold=25.0, sound=ear) as waiting:
+        with Ear() as ear, world.phones.caller(hold=40.0, sound=ear) as waiting:
             eventually(lambda: Stage.WAITING in stages(world), 20, "a waiting caller")
             old = world.app
             world.start_app(wait=False)
@@ -168,7 +168,7 @@ def test_told_to_leave_it_leaves_the_calls_to_the_next_run(
     make_world: Callable[..., World],
 ) -> None:
     world = make_world(["101"])
-    with Ear() as ear, world.phones.caller(hold=25.0, sound=ear) as caller:
+    with Ear() as ear, world.phones.caller(hold=40.0, sound=ear) as caller:
         eventually(lambda: Stage.WAITING in stages(world), 20, "a waiting caller")
         told = world.command("drain", "--leave", "--wait", "15")
         assert told.returncode == 0, told.stdout + told.stderr
@@ -226,7 +226,7 @@ def test_without_the_app_callers_talk_to_agents_and_the_journal_learns_it(
     ):
         eventually(lambda: caller_ear.packets and agent_ear.packets, 25, "the conversation")
         with Ear() as ear, world.phones.caller(hold=45.0, sound=ear, calls=1) as waiting:
-            with world.phones.caller(hold=6.0) as short:
+            with world.phones.caller(hold=15.0) as short:
                 eventually(lambda: world.channels() == 4, 5, "a full house")
                 with world.phones.caller(hold=4.0) as late:
                     assert late.wait().finals == {486: 1}, "the limit is the same"
@@ -246,8 +246,9 @@ def test_without_the_app_callers_talk_to_agents_and_the_journal_learns_it(
     rows = world.ended(5, 30)
     assert len(rows) == len(world.calls()) == 5
     told = sorted((row.outcome or "", row.reason or "", row.fallback) for row in rows)
+    short_one = told.pop(0)  # in the fallback's hands, or on the way home
+    assert short_one[1] in (Reason.IN_NOTICE, Reason.IN_WAITING)
     assert told == [
-        (Result.ABANDONED, Reason.IN_NOTICE, True),
         (Result.ABANDONED, Reason.IN_WAITING, False),
         (Result.ANSWERED, Reason.AGENT_HUNG_UP, True),
         (Result.REJECTED, Reason.FULL, False),

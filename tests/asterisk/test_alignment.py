@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-import pytest
-
 from tests.asterisk.world import World
 from tests.bench.alignment import EXACT_MS, LIMIT_MS, measure
 from tests.bench.pulses import PERIOD_SECONDS, write_pulses
@@ -14,7 +12,6 @@ from tests.bench.pulses import PERIOD_SECONDS, write_pulses
 SECONDS = 20.0
 
 
-@pytest.mark.timeout(120)
 def test_what_both_say_at_once_is_at_one_place(
     make_world: Callable[..., World], tmp_path: Path
 ) -> None:

@@ -28,6 +28,7 @@ from tests.asterisk.pbx_fixtures import (
     push_agent,
 )
 from tests.asterisk.sound import from_alaw, loudness
+from tests.asterisk.world import eventually
 
 __all__ = ["asterisk_install", "new_pbx"]  # fixtures
 pytestmark = pytest.mark.xdist_group("pbx")  # one Asterisk for most of them
@@ -200,7 +201,7 @@ def test_a_wrong_recording_name_records_nothing(pbx: Pbx, name: str) -> None:
         ari(pbx, "POST", "channels", body)
         assert answer.wait().count("remote-bye") == 1
     assert set(pbx.folder.rglob("*.raw")) == before
-    assert any("recording refused" in line for line in pbx.complaints())
+    eventually(lambda: any("recording refused" in line for line in pbx.complaints()), 10, "it")
 
 
 def _foreign_complaints(pbx: Pbx) -> list[str]:

@@ -180,6 +180,7 @@ def test_how_a_call_ends_that_nobody_saw() -> None:
     assert told == {
         Stage.ADMISSION: Outcome(Result.ABANDONED, Reason.BEFORE_ANSWER),
         Stage.NOTICE: Outcome(Result.ABANDONED, Reason.IN_NOTICE),
+        Stage.RELEASE: Outcome(Result.ABANDONED, Reason.IN_RELEASE),
         Stage.STATEMENT: Outcome(Result.ABANDONED, Reason.IN_STATEMENT),
         Stage.MENU: Outcome(Result.ABANDONED, Reason.IN_MENU),
         Stage.WAITING: Outcome(Result.ABANDONED, Reason.IN_WAITING),
