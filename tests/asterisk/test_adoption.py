@@ -142,7 +142,7 @@ def test_a_second_run_takes_over_and_loses_nobody(make_world: Callable[..., Worl
     port = world.make_ready("101")
     with (
         Ear(world.agent_tone) as agent_ear,
-        world.phones.answer("ag-101", port, after=0.2, talk=15.0, sound=agent_ear) as agent,
+        world.phones.answer("ag-101", port, after=0.2, talk=35.0, sound=agent_ear) as agent,
         Ear(world.caller_tone) as caller_ear,
         world.phones.caller(hold=60.0, sound=caller_ear) as talking,
     ):
@@ -220,12 +220,12 @@ def test_without_the_app_callers_talk_to_agents_and_the_journal_learns_it(
         assert world.phones.dial_code("ag-102", SECRET, code, other).finals == {200: 1}
     with (
         Ear(world.agent_tone) as agent_ear,
-        world.phones.answer("ag-101", port, after=0.2, talk=14.0, sound=agent_ear) as agent,
+        world.phones.answer("ag-101", port, after=0.2, talk=24.0, sound=agent_ear) as agent,
         Ear(world.caller_tone) as caller_ear,
         world.phones.caller(hold=60.0, sound=caller_ear) as talking,
     ):
         eventually(lambda: caller_ear.packets and agent_ear.packets, 25, "the conversation")
-        with Ear() as ear, world.phones.caller(hold=45.0, sound=ear, calls=1) as waiting:
+        with Ear() as ear, world.phones.caller(hold=60.0, sound=ear, calls=1) as waiting:
             with world.phones.caller(hold=15.0) as short:
                 eventually(lambda: world.channels() == 4, 5, "a full house")
                 with world.phones.caller(hold=4.0) as late:
@@ -234,9 +234,10 @@ def test_without_the_app_callers_talk_to_agents_and_the_journal_learns_it(
                 assert world.seats() == 3, "whom Asterisk serves has a seat too"
                 with world.phones.caller(hold=4.0) as late:
                     assert late.wait().finals == {486: 1}
+                assert world.metric("pln_ivr_agents", state="talking") == 1
+                paused = world.metric("pln_ivr_agents", state="paused")
+                assert paused == 1, "102 dialled *12 meanwhile"
                 short.wait(30)
-            assert world.metric("pln_ivr_agents", state="talking") == 1
-            assert world.metric("pln_ivr_agents", state="paused") == 1, "102 dialled *12 meanwhile"
             eventually(lambda: stages(world) == [Stage.WAITING], 25, "coming back")
             assert talking.wait(60).finals == {200: 1}
             agent.wait(30)
@@ -256,8 +257,8 @@ def test_without_the_app_callers_talk_to_agents_and_the_journal_learns_it(
     ]
     talked = next(row for row in rows if row.outcome is Result.ANSWERED)
     assert talked.agent == "101"
-    both_tones(world.recording(talked), left=CALLER_HZ, right=AGENT_HZ, seconds=14.0)
+    both_tones(world.recording(talked), left=CALLER_HZ, right=AGENT_HZ, seconds=24.0)
     seconds = eventually(lambda: world.call(talked.call_id).recording_seconds, 10, "its length")
     assert seconds
-    assert abs(seconds - 14) < 2
+    assert abs(seconds - 24) < 2
     world.settled()
