@@ -12,7 +12,7 @@ import pytest
 
 from native.pbx import Pbx
 from native.phones import Phones
-from tests.asterisk.conftest import install, make_world, prompts, talks
+from tests.asterisk.conftest import install, make_world, prompts, spoken, talks  # noqa: F401
 from tests.asterisk.pbx_fixtures import asterisk_install, new_pbx
 from tests.asterisk.talk import CUSTOMER, SITI, Talk
 from tests.asterisk.world import REPO, World, eventually

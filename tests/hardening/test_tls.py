@@ -13,7 +13,7 @@ import pytest
 from native.pbx import Pbx, PbxSettings, free_port
 from native.phones import Phones
 from native.root import Install
-from tests.asterisk.conftest import install, prompts
+from tests.asterisk.conftest import install, prompts, spoken  # noqa: F401
 from tests.asterisk.softphone import Softphone
 from tests.asterisk.sound import both_tones
 from tests.asterisk.talk import CUSTOMER, SITI
