@@ -12,7 +12,7 @@ import pytest
 
 from native.pbx import Pbx
 from native.phones import Phones
-from tests.asterisk.conftest import install, make_world, prompts, spoken, talks  # noqa: F401
+from tests.asterisk.conftest import install, make_world, prompts, spoken, talks
 from tests.asterisk.pbx_fixtures import asterisk_install, new_pbx
 from tests.asterisk.talk import CUSTOMER, SITI, Talk
 from tests.asterisk.world import REPO, World, eventually
@@ -20,7 +20,15 @@ from tests.hardening.ports import listening, without_resolver
 from tests.hardening.stranger import ADDRESS, Silence, Stranger, calls, guesses, mutated
 from tests.monitoring.tools import TOOLS, program
 
-__all__ = ["asterisk_install", "install", "make_world", "new_pbx", "prompts", "talks"]  # fixtures
+__all__ = [
+    "asterisk_install",
+    "install",
+    "make_world",
+    "new_pbx",
+    "prompts",
+    "spoken",
+    "talks",
+]  # fixtures
 FILTER = REPO / "docker/fail2ban/filter.d/pln-asterisk.conf"
 GAP_SECONDS = 1.0
 
@@ -56,6 +64,7 @@ def _listens_as_documented(world: World) -> None:
         ("udp", loopback, settings.sip_port),
         ("tcp", loopback, settings.sip_port),
         ("tcp", loopback, settings.http_port),
+        ("tcp", loopback, settings.ami_port),
     }
     media = {entry for entry in asterisk if entry[0] == "udp6" and first <= entry[2] <= last}
     assert named <= asterisk

@@ -13,14 +13,14 @@ import pytest
 from native.pbx import Pbx, PbxSettings, free_port
 from native.phones import Phones
 from native.root import Install
-from tests.asterisk.conftest import install, prompts, spoken  # noqa: F401
+from tests.asterisk.conftest import install, prompts, spoken
 from tests.asterisk.softphone import Softphone
 from tests.asterisk.sound import both_tones
 from tests.asterisk.talk import CUSTOMER, SITI
 from tests.asterisk.world import SECRET, World, eventually
 from tests.hardening.secure_phone import SecurePhone
 
-__all__ = ["install", "prompts"]  # fixtures
+__all__ = ["install", "prompts", "spoken"]  # fixtures
 
 
 class SecureWorld(World):
