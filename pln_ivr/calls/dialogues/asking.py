@@ -7,6 +7,9 @@ from collections.abc import Iterable
 from pln_ivr.ari import Channel, Client
 from pln_ivr.calls.prompts import Prompts
 
+LATE = "#"
+"""Ends a number; pressed a moment too late it is no answer to what is asked next."""
+
 MARGIN_SECONDS = 15.0
 """Of the lease, past what is said and the time to press a key: what requests may take."""
 
@@ -25,8 +28,22 @@ class Asking:
         """The key that was pressed, before, while or after the words were said; None if there was
         none within `seconds` of the last word. The lease lasts for `lease` seconds more."""
         words = tuple(words)
+        pressed_ahead = caller.party.pressed
         await self._prompts.see_through(caller, lambda: self._say(caller, words, seconds + lease))
-        return await caller.next_key_within(seconds)
+        key = await caller.next_key_within(seconds)
+        if pressed_ahead and lease:  # then nothing was said, with which it is asked for
+            await self.lease(caller, lease)
+        return key
+
+    async def confirm(self, caller: Channel, words: Iterable[str], seconds: float) -> str | None:
+        """The key by which the caller says whether a number is right; asked twice of who says
+        nothing, and of who presses the hash that should have ended the number."""
+        words = tuple(words)
+        for _ in range(2):
+            key = await self.ask(caller, words, seconds)
+            if key not in (None, LATE):
+                return key
+        return None
 
     async def tell(self, caller: Channel, words: Iterable[str]) -> None:
         """Say it until a key is pressed."""

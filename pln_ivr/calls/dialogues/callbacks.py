@@ -17,7 +17,7 @@ from pln_ivr.background import see_through
 from pln_ivr.calls.call import Call
 from pln_ivr.calls.dialogues.asking import Asking
 from pln_ivr.calls.dialogues.customer_number import Fault, spelt, told_when
-from pln_ivr.calls.dialogues.identifying import LATE, LEASE_SECONDS, Patience
+from pln_ivr.calls.dialogues.identifying import LEASE_SECONDS, Patience
 from pln_ivr.calls.dialogues.menu import NO_INPUT
 from pln_ivr.calls.dialogues.phone_number import (
     ASK,
@@ -148,7 +148,7 @@ class Callbacks:
         """The number to be called, or how it ended without."""
         known = national(call.caller)
         if known:
-            key = await self._read_back(caller, known)
+            key = await self._confirm(caller, known)
             if key in (YES, WAIT):
                 return known if key == YES else CallbackEnd.WAITS
         patience = self._patience
@@ -165,29 +165,20 @@ class Callbacks:
             elif isinstance(keyed, Fault):
                 wrong, words = wrong + 1, (NO_NUMBER, ASK)
             else:
-                key = await self._read_back(caller, keyed)
+                key = await self._confirm(caller, keyed)
                 if key in (YES, WAIT):
                     return keyed if key == YES else CallbackEnd.WAITS
                 wrong, words = wrong + 1, (ASK,)
         return CallbackEnd.INVALID if wrong >= patience.invalid_tries else CallbackEnd.NO_INPUT
 
-    async def _read_back(self, caller: Channel, number: str) -> str | None:
-        """The key by which the caller says whether it is right; asked twice of who says nothing,
-        and of who presses the hash that should have ended the number."""
+    async def _confirm(self, caller: Channel, number: str) -> str | None:
         words = (NUMBER, *spelt(number), CORRECT)
-        for _ in range(2):
-            key = await self._asking.ask(caller, words, self._patience.key_seconds)
-            if key not in (None, LATE):
-                return key
-        return None
+        return await self._asking.confirm(caller, words, self._patience.key_seconds)
 
     async def _enter(self, caller: Channel, words: tuple[str, ...]) -> str | Fault:
         """One attempt at a number."""
         seconds = self._patience.key_seconds
-        pressed_ahead = caller.party.pressed
         key = await self._asking.ask(caller, words, seconds, LEASE_SECONDS)
-        if pressed_ahead:
-            await self._asking.lease(caller, LEASE_SECONDS)
         keyed = press(Entry(), key)
         while isinstance(keyed, Entry):
             keyed = press(keyed, await caller.next_key_within(seconds))

@@ -27,7 +27,7 @@ from pln_ivr.calls.dialogues.customer_number import (
 from pln_ivr.calls.dialogues.menu import NO_INPUT
 from pln_ivr.outages.reports import Reports
 
-YES, AGENT, LATE = "1", "0", "#"
+YES, AGENT = "1", "0"
 SHOWN_DIGITS = 4
 """Of the number that a telephone is known by: who else calls from it learns no more."""
 
@@ -90,7 +90,8 @@ class Identifying:
             elif self._reports.area(keyed) is None:
                 wrong, words = wrong + 1, (UNKNOWN, ASK)
             else:
-                answer = await self._read_back(caller, keyed)
+                words = (READ_BACK, *spelt(keyed), CORRECT)
+                answer = await self._asking.confirm(caller, words, patience.key_seconds)
                 if answer in (YES, AGENT):
                     return keyed if answer == YES else Unidentified.AGENT
                 wrong, words = wrong + 1, (ASK,)
@@ -101,22 +102,9 @@ class Identifying:
     async def _enter(self, caller: Channel, words: tuple[str, ...]) -> str | Fault:
         """One attempt at a number."""
         seconds = self._patience.key_seconds
-        pressed_ahead = caller.party.pressed
         key = await self._asking.ask(caller, words, seconds, LEASE_SECONDS)
-        if pressed_ahead:
-            await self._asking.lease(caller, LEASE_SECONDS)
         keyed = press(Entry(), key)
         while isinstance(keyed, Entry):
             pause = min(seconds, WHOLE_SECONDS) if keyed.whole else seconds
             keyed = press(keyed, await caller.next_key_within(pause))
         return keyed
-
-    async def _read_back(self, caller: Channel, number: str) -> str | None:
-        """The key by which the caller says whether it is right; asked twice of who says nothing,
-        and of who presses the hash that should have ended the number."""
-        words = (READ_BACK, *spelt(number), CORRECT)
-        for _ in range(2):
-            key = await self._asking.ask(caller, words, self._patience.key_seconds)
-            if key not in (None, LATE):
-                return key
-        return None
