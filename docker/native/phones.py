@@ -27,6 +27,9 @@ SCENARIOS = Path(__file__).resolve().parent / "phones"
 _HELD = re.compile(
     r"[-\d\t\n:. ]*Call-Id: \S+, receive timeout on message \w+:\d+, jumping to label \d\d?"
 )
+ENDING_SECONDS = 30.0
+"""What a caller may need beside the hold: to be answered, and to say BYE."""
+
 _EVENTS = 101
 _PLAYED_EVENTS = 96
 """The RTP payload type of keys, as everybody has it, and as SIPp's play_dtmf sends it."""
@@ -173,19 +176,22 @@ class Phones:
         pause: float = 1.0,
         number: str = "123",
         caller: str = "08120000000",
-        timeout: float = 60.0,
+        timeout: float | None = None,
         trace_rtt: Path | None = None,
     ) -> Phone:
         """Customers: dial `number`, hold for up to `hold` seconds after the answer, hang up.
 
         A refusal is a good call too: see `finals`. `sound` is an Ear for a single call, a raw
-        alaw file that SIPp plays in every call, or None for silence. Where `trace_rtt` is given,
-        SIPp writes INVITE-to-final times beside it: <its name without suffix>_<pid>_rtt.csv.
+        alaw file that SIPp plays in every call, or None for silence. `timeout` is for all calls
+        together, and more than `hold` if it is not given: at its end SIPp says no BYE. Where
+        `trace_rtt` is given, SIPp writes INVITE-to-final times beside it: <its name without
+        suffix>_<pid>_rtt.csv.
 
         `keys` are pressed one after the other, each after a `pause` in seconds: as events in RTP,
         for which there must be no sound, or by SIP INFO. A phone that tells of its keys by
         "tones" knows no events; the tones are in its sound (keys.write_tones).
         """
+        timeout = hold + ENDING_SECONDS if timeout is None else timeout
         words = {"hold_ms": _ms(hold), "caller": caller, **keys_of(keys, by, pause)}
         more = ["-trace_rtt", "-rtt_freq", "1000"] if trace_rtt else []
         limit = ["-l", str(at_once or calls)]
