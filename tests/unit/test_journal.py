@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import json
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from contextlib import AsyncExitStack
@@ -333,6 +335,21 @@ def test_migrations_from_empty_make_the_tables_of_the_code(url: str) -> None:
         context = MigrationContext.configure(connection, opts={"compare_type": False})
         assert compare_metadata(context, tables.metadata) == []
     engine.dispose()
+
+
+def test_a_journal_that_is_up_to_date_is_opened_without_alembic(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = schema.create_engine(schema.parse_url(url))
+    schema.upgrade(engine)
+    monkeypatch.setitem(sys.modules, "pln_ivr.journal.migrating", None)
+    schema.upgrade(engine)
+    engine.dispose()
+
+
+def test_the_program_starts_without_alembic() -> None:
+    code = "import sys, pln_ivr.service; sys.exit('alembic' in sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 def test_a_failed_migration_leaves_nothing(url: str, monkeypatch: pytest.MonkeyPatch) -> None:

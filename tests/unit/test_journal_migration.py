@@ -10,7 +10,6 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from alembic import command
 
 from pln_ivr.errors import JournalError
 from pln_ivr.journal import (
@@ -23,6 +22,7 @@ from pln_ivr.journal import (
     reader,
     schema,
 )
+from pln_ivr.journal.migrating import migrate
 from pln_ivr.outcomes import OfferResult, Reason, Result, Stage, TalkEnd
 from tests.databases import Database, Server, sqlite_in
 from tests.unit.test_journal import NOON, QUICK, Log, call, offer
@@ -60,7 +60,7 @@ def old(database: Database) -> None:
 def upgrade_to(database: Database, revision: str) -> None:
     """The journal as that version made it, empty."""
     with database.connected() as connection:
-        command.upgrade(schema._alembic_config(connection), revision)
+        migrate(connection, revision)
 
 
 async def test_an_old_journal_is_brought_up_to_date_and_keeps_everything(
