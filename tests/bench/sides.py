@@ -45,10 +45,10 @@ RTP_TIMEOUT = 3600
 """Seconds. Held callers of the bench are silent; they must not be taken for dead."""
 
 
-def write_prompts(folder: Path) -> Path:
-    """Make the stand-in prompts; returns their folder."""
+def write_prompts(folder: Path, first: int = 400, step: int = 100) -> Path:
+    """Make the stand-in prompts, each a tone, so many hertz apart; returns their folder."""
     for number, (name, seconds) in enumerate(PROMPTS.items()):
-        write_tone(folder / f"{name}.alaw", 400 + 100 * number, seconds)
+        write_tone(folder / f"{name}.alaw", first + step * number, seconds)
     return folder
 
 

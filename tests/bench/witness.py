@@ -25,6 +25,9 @@ WINDOW = RATE // 25
 SHARE = 0.5
 """Of a window's energy: more than this at one frequency is that tone."""
 
+PROMPTS_HERTZ = 200
+"""Of all that callers hear before they talk: nobody's tone."""
+
 LOWEST, STEP = 300, 12
 """Hertz. Two tones at once in one bridge are further apart than a window can mistake: they are
 given out in another order."""
