@@ -12,6 +12,7 @@ import os
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import tempfile
 from collections import Counter
@@ -36,6 +37,17 @@ _PLAYED_EVENTS = 96
 KeysBy = Literal["rfc4733", "info", "tones"]
 """How a phone tells of its keys."""
 _EVENT = re.compile(r"([a-z0-9-]+) (\d+) (\d+)$")
+_IN_CALL = re.compile(r"in-call (\S+)$", re.MULTILINE)
+_HANG_UP = "\r\n".join((
+    "MESSAGE sip:phone SIP/2.0",
+    "Via: SIP/2.0/UDP 127.0.0.1:9;branch=z9hG4bKhangup",
+    "From: <sip:test>;tag=1",
+    "To: <sip:phone>",
+    "Call-ID: {}",
+    "CSeq: 1 MESSAGE",
+    "Content-Length: 0\r\n\r\n",
+))  # fmt: skip
+"""SIPp takes it for a message of the call and goes to the end of the scenario."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +83,9 @@ class PhoneResult:
 class Phone:
     """A running SIPp. `wait()` for its result, or `stop()` it. A context manager that stops it."""
 
-    def __init__(self, command: list[str], folder: Path) -> None:
+    def __init__(self, command: list[str], folder: Path, port: int) -> None:
         self._folder = folder
+        self._port = port
         self._done: PhoneResult | None = None
         self._process = subprocess.Popen(
             command,
@@ -107,6 +120,15 @@ class Phone:
             self.stop()
             raise LauncherError(f"a scripted phone did not end in {timeout:.0f} s") from error
         return self._result()
+
+    def hang_up(self, timeout: float = 20.0) -> PhoneResult:
+        """Have a caller, or an agent who answered, say BYE in all calls, and wait for the end: the
+        hold is only the latest time. Raises LauncherError like `wait`."""
+        log = (self._folder / "log").read_text(errors="replace")
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as ours:
+            for call_id in _IN_CALL.findall(log):
+                ours.sendto(_HANG_UP.format(call_id).encode(), ("127.0.0.1", self._port))
+        return self.wait(timeout)
 
     def stop(self) -> PhoneResult:
         """End it now: calls in progress are given up. Harmless when it has ended."""
@@ -268,9 +290,10 @@ class Phones:
         name = str(rtt.with_suffix("")) if rtt else str(folder / scenario)
         file = Path(name + ".xml") if rtt else folder / f"{scenario}.xml"
         file.write_text(_filled(SCENARIOS / f"{scenario}.xml", words, sound))
+        port = port or free_port()
         command = [
             "sipp", f"{self.server}:{self.sip_port}", "-sf", str(file), "-s", service,
-            "-i", "127.0.0.1", "-p", str(port or free_port()), "-mi", "127.0.0.1",
+            "-i", "127.0.0.1", "-p", str(port), "-mi", "127.0.0.1",
             "-mp", str(free_media_port()), "-m", str(calls), "-r", f"{rate:g}", "-nostdin", "-aa",
             "-timeout", f"{timeout:.0f}s", "-timeout_error",
             "-trace_stat", "-stf", str(folder / "stat"), "-fd", "600",
@@ -278,7 +301,7 @@ class Phones:
             "-trace_err", "-error_file", str(folder / "errors"),
             *(more or []),
         ]  # fmt: skip
-        return Phone(command, folder)
+        return Phone(command, folder, port)
 
 
 def _filled(scenario: Path, words: dict[str, str], sound: Ear | Path | None) -> str:

@@ -44,8 +44,9 @@ def test_caller_hangs_up_in_the_notice(make_world: Callable[..., World]) -> None
 def test_caller_hangs_up_while_waiting(make_world: Callable[..., World]) -> None:
     """Music is RTP like any other, and whoever comes into the empty room hears it again."""
     world = make_world(["101"])
-    with world.phones.caller(hold=8.0) as caller:
-        caller.wait()
+    with world.phones.caller(hold=60.0) as caller:
+        until_stage(world, Stage.WAITING)
+        caller.hang_up()
     with Ear() as ear, world.phones.caller(hold=10.0, sound=ear) as caller:
         caller.wait()
     told, music = world.ended(2)
@@ -62,9 +63,9 @@ def test_caller_hangs_up_while_the_agent_is_rung(make_world: Callable[..., World
     world = make_world(["101"])
     port = world.make_ready("101")
     # The agent is rung for up to 11 s, at once after the notice.
-    with world.phones.never("ag-101", port) as agent, world.phones.caller(hold=7.0) as caller:
+    with world.phones.never("ag-101", port) as agent, world.phones.caller(hold=60.0) as caller:
         until_stage(world, Stage.RINGING)
-        caller.wait()
+        caller.hang_up()
         eventually(saw(agent, "cancelled"), 5, "the CANCEL at the agent's phone")
     row = world.ended(1)[0]
     assert (row.outcome, row.reason) == (Result.ABANDONED, Reason.IN_RINGING)

@@ -19,7 +19,7 @@ def test_asterisk_stalls_and_comes_back(make_world: Callable[..., World]) -> Non
     with (
         world.phones.never("ag-101", port),
         Ear() as ear,
-        world.phones.caller(hold=35.0, sound=ear) as caller,
+        world.phones.caller(hold=120.0, sound=ear) as caller,
     ):
         eventually(lambda: world.seats() == 1, 5, "the call")
         pid = world.pbx.pid
@@ -33,7 +33,7 @@ def test_asterisk_stalls_and_comes_back(make_world: Callable[..., World]) -> Non
         eventually(lambda: world.seats() == 1, 10, "the seat")
         heard = ear.packets
         eventually(lambda: ear.packets > heard + 50, 10, "sound after the stall")
-        assert caller.wait(60).finals == {200: 1}
+        assert caller.hang_up().finals == {200: 1}
     assert world.ended(1)[0].outcome is Result.ABANDONED
     world.settled()
 
@@ -71,12 +71,12 @@ def test_without_proof_nobody_talks_if_that_is_the_policy(
     world.pbx.monitor_dir.write_text("not a folder\n")
     with (
         world.phones.answer("ag-101", port, after=0.2) as agent,
-        world.phones.caller(hold=12.0) as caller,
+        world.phones.caller(hold=60.0) as caller,
     ):
         eventually(lambda: agent.events() and agent.events()[-1].what == "remote-bye", 20, "BYE")
         waiting = [Stage.WAITING]
         eventually(lambda: [row.stage for row in world.calls()] == waiting, 2, "waiting on")
-        caller.wait(60)
+        caller.hang_up()
     row = world.ended(1)[0]
     assert (row.outcome, row.reason) == (Result.ABANDONED, Reason.IN_WAITING)
     world.settled()

@@ -65,11 +65,14 @@ def test_keys_choose_a_line_however_a_telephone_tells_of_them(
     }
     with ExitStack() as stack:
         phones = [
-            stack.enter_context(world.phones.caller(hold=22.0, caller=number, **how))  # type: ignore[arg-type]
+            stack.enter_context(world.phones.caller(hold=60.0, caller=number, **how))  # type: ignore[arg-type]
             for number, how in callers.items()
         ]
+        eventually(
+            lambda: [row.stage for row in world.calls()] == [Stage.WAITING] * 5, 30, "their lines"
+        )
         for phone in phones:
-            seen = phone.wait(60)
+            seen = phone.hang_up()
             assert (seen.finals, seen.errors) == ({200: 1}, "")
     told = {row.caller: (row.menu_path, row.queue, row.menu_end) for row in world.ended(5)}
     assert told == {
