@@ -99,5 +99,5 @@ def phone_for_all(
         "-trace_logs", "-log_file", str(folder / "log"),
         "-trace_err", "-error_file", str(folder / "errors"),
     ]  # fmt: skip
-    with Phone(command, folder) as phone:
+    with Phone(command, folder, port) as phone:
         judged(phone.wait(50))
