@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TypeVar
 from zoneinfo import ZoneInfo
 
 import structlog
 
 from pln_ivr.errors import JournalError
+from pln_ivr.journal.kept_open import KeptOpen
 from pln_ivr.journal.outages import NewReport, Registered, ReportBook, ReportRules, Standing
 
 log = structlog.get_logger("pln_ivr.reports")
-
-ANSWER_SECONDS = 4.0
-"""How long a caller waits for the journal; then for an agent."""
 
 LOOK_SECONDS = 5.0
 """How often what is open is counted."""
@@ -27,8 +24,6 @@ SHORTEST_CALLER = 5
 
 EVERYWHERE = "all"
 """Stands in figures and the log for the area where there is no table of areas."""
-
-Answer = TypeVar("Answer")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,11 +50,9 @@ class Reports:
 
     def __init__(self, url: str, node: str, settings: ReportSettings) -> None:
         """`url` is `journal.url`."""
-        self._url = url
         self._node = node
         self._settings = settings
-        self._book: ReportBook | None = None
-        self._turn = asyncio.Lock()
+        self._book = KeptOpen(lambda: ReportBook(url, settings.rules))
         self.standing = Standing({}, {})
         """What was open at the last look."""
 
@@ -81,17 +74,20 @@ class Reports:
                 log.error("reports_not_taken", error=str(error), effect="callers get an agent")
             await asyncio.sleep(LOOK_SECONDS)
 
+    @property
+    def is_open(self) -> bool:
+        """Whether reports can be registered."""
+        return self._book.is_open
+
     async def _keep_open(self) -> None:
-        book = await asyncio.to_thread(ReportBook, self._url, self._settings.rules)
-        self._book = book
-        try:
+        async with self._book.open():
             while True:
-                async with self._turn:
-                    self.standing = await asyncio.to_thread(book.standing, datetime.now(UTC))
+                await self.look()
                 await asyncio.sleep(LOOK_SECONDS)
-        finally:
-            self._book = None
-            book.close()
+
+    async def look(self) -> None:
+        """Count what stands now. Raises JournalError."""
+        self.standing = await self._book.ask(lambda book: book.standing(datetime.now(UTC)))
 
     async def known(self, caller: str) -> str | None:
         """The customer number that this telephone reported last, if the journal says so in time.
@@ -99,7 +95,7 @@ class Reports:
         if len(caller) < SHORTEST_CALLER:
             return None
         try:
-            return await self._asked(lambda book: book.known(caller))
+            return await self._book.ask(lambda book: book.known(caller))
         except JournalError as error:
             log.warning("caller_not_looked_up", error=str(error))
             return None
@@ -120,18 +116,18 @@ class Reports:
             reported_at=datetime.now(UTC),
             language=language,
         )
-        told = await self._asked(lambda book: book.register(report))
+        told = await self._book.ask(lambda book: book.register(report))
         if told.cluster:
             log.warning("outage_cluster", area=area or EVERYWHERE, reports=told.cluster)
         return told
 
     async def wish(self, report_id: str) -> None:
         """See ReportBook. Raises JournalError."""
-        await self._asked(lambda book: book.wish(report_id))
+        await self._book.ask(lambda book: book.wish(report_id))
 
     async def reopen(self, report_id: str) -> bool:
         """See ReportBook. Raises JournalError."""
-        reopened = await self._asked(lambda book: book.reopen(report_id, datetime.now(UTC)))
+        reopened = await self._book.ask(lambda book: book.reopen(report_id, datetime.now(UTC)))
         log.warning("report_reopened", report_id=report_id, there=reopened)
         return reopened
 
@@ -139,16 +135,6 @@ class Reports:
         """Power is back there: how many reports that ends. Raises JournalError."""
         inside = {"" if area == EVERYWHERE else area for area in areas}
         now = datetime.now(UTC)
-        count = await self._asked(lambda book: book.restore(inside, report_ids, by, now))
-        self.standing = await self._asked(lambda book: book.standing(now))
+        count = await self._book.ask(lambda book: book.restore(inside, report_ids, by, now))
+        await self.look()
         return count
-
-    async def _asked(self, question: Callable[[ReportBook], Answer]) -> Answer:
-        """One question after the other: the journal has one writer at a time."""
-        try:
-            async with asyncio.timeout(ANSWER_SECONDS), self._turn:
-                if self._book is None:
-                    raise JournalError("the reports' journal is not open")
-                return await asyncio.to_thread(question, self._book)
-        except TimeoutError:
-            raise JournalError(f"no answer within {ANSWER_SECONDS:g} s") from None

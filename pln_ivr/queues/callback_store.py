@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
 import structlog
 
-from pln_ivr.background import see_through
 from pln_ivr.errors import JournalError
 from pln_ivr.journal.callbacks import OPEN, CallbackBook, CallbackRow, Noted, Verdict
+from pln_ivr.journal.kept_open import KeptOpen
 
 log = structlog.get_logger("pln_ivr.callbacks")
-
-ANSWER_SECONDS = 4.0
-"""How long a caller waits for the journal; then for an agent."""
 
 LOOK_SECONDS = 2.0
 """How often the journal is asked what has changed."""
@@ -30,21 +28,26 @@ WHOLE_EVERY = 100
 Answer = TypeVar("Answer")
 
 
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What the journal said of callbacks: of all, or of those that have changed."""
+
+    rows: list[CallbackRow]
+    at: datetime
+    whole: bool
+
+
 class CallbackStore:
     """The callbacks that are not over. Its owner runs `run` as a task; before and after it no
     callback can be taken, and callers wait."""
 
     def __init__(self, url: str, node: str) -> None:
         """`url` is `journal.url`."""
-        self._url = url
         self._node = node
-        self._book: CallbackBook | None = None
-        self._turn = asyncio.Lock()
+        self._book = KeptOpen(lambda: CallbackBook(url))
         self._rows: dict[str, CallbackRow] = {}
         self._looked_at: datetime | None = None
         self._changed = asyncio.Event()
-        self._threads: set[asyncio.Task[Any]] = set()
-        """Questions to the journal that are not over."""
         self.expired = 0
         """Callbacks that nobody came to in time, since the start."""
 
@@ -56,7 +59,7 @@ class CallbackStore:
     @property
     def is_open(self) -> bool:
         """Whether callbacks can be taken."""
-        return self._book is not None
+        return self._book.is_open
 
     def rows(self) -> list[CallbackRow]:
         """Those that are not over, in no order."""
@@ -96,30 +99,14 @@ class CallbackStore:
             await asyncio.sleep(LOOK_SECONDS)
 
     async def _keep_open(self) -> None:
-        self._book = book = await see_through(asyncio.to_thread(CallbackBook, self._url))
-        self._looked_at = None
-        looks = 0
-        try:
+        async with self._book.open():
+            looks = 0
             while True:
                 if looks % WHOLE_EVERY == 0:
                     self._looked_at = None
-                async with self._turn:
-                    await self._look(book)
+                await self._do(_nothing)
                 looks += 1
                 await asyncio.sleep(LOOK_SECONDS)
-        finally:
-            self._book = None
-            if self._threads:  # who asked may have given up; the thread has not
-                await asyncio.wait(self._threads)
-            book.close()
-
-    async def _look(self, book: CallbackBook) -> None:
-        """Only in one's turn."""
-        now = datetime.now(UTC)
-        since = self._looked_at - OVERLAP if self._looked_at else None
-        rows = await self._in_thread(lambda: book.changed(self._node, since, now))
-        self._take(rows, whole=since is None)
-        self._looked_at = now
 
     def _take(self, rows: Iterable[CallbackRow], whole: bool) -> None:
         before = self._rows
@@ -158,30 +145,21 @@ class CallbackStore:
 
     async def ended_calls(self, ids: Sequence[str]) -> dict[str, Mapping[str, Any]]:
         """See CallbackBook. Raises JournalError."""
-        return await self._do(lambda book: book.ended_calls(ids), look=False)
+        return await self._book.ask(lambda book: book.ended_calls(ids))
 
-    async def _do(self, question: Callable[[CallbackBook], Answer], look: bool = True) -> Answer:
-        """One question after the other: the journal has one writer at a time."""
-        try:
-            async with asyncio.timeout(ANSWER_SECONDS), self._turn:
-                book = self._book
-                if book is None:
-                    raise JournalError("the callbacks' journal is not open")
-                answer = await self._in_thread(lambda: question(book))
-                if look:
-                    await self._look(book)
-                return answer
-        except TimeoutError:
-            raise JournalError(f"no answer within {ANSWER_SECONDS:g} s") from None
+    async def _do(self, question: Callable[[CallbackBook], Answer]) -> Answer:
+        """Ask, and look at what has changed then."""
 
-    async def _in_thread(self, question: Callable[[], Answer]) -> Answer:
-        """Cancelled, the thread goes on, and the journal is not closed before its end."""
-        task = asyncio.ensure_future(asyncio.to_thread(question))
-        self._threads.add(task)
-        task.add_done_callback(self._thread_ended)
-        return await asyncio.shield(task)
+        def asked(book: CallbackBook) -> tuple[Answer, Look]:
+            answer, now = question(book), datetime.now(UTC)
+            since = self._looked_at - OVERLAP if self._looked_at else None
+            return answer, Look(book.changed(self._node, since, now), now, whole=since is None)
 
-    def _thread_ended(self, task: asyncio.Task[Any]) -> None:
-        self._threads.discard(task)
-        if not task.cancelled():
-            task.exception()  # whoever asked may not be there to take it
+        answer, look = await self._book.ask(asked)
+        self._take(look.rows, look.whole)
+        self._looked_at = look.at
+        return answer
+
+
+def _nothing(_: CallbackBook) -> None:
+    """What has changed is asked with every question."""

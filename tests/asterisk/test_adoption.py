@@ -265,7 +265,10 @@ def test_without_the_app_callers_talk_to_agents_and_the_journal_learns_it(
         (Result.REJECTED, Reason.FULL, False),
         (Result.REJECTED, Reason.FULL, True),
     ]
-    talked = next(row for row in rows if row.outcome is Result.ANSWERED)
+    (talked,) = eventually(
+        lambda: [row for row in world.calls() if row.recording_seconds], 30, "the recording"
+    )
+    assert talked.outcome is Result.ANSWERED
     assert talked.agent == "101"
     assert talked.recording_seconds
     assert lasted < talked.recording_seconds < lasted + 3

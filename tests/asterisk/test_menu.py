@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
@@ -71,6 +72,7 @@ def test_keys_choose_a_line_however_a_telephone_tells_of_them(
         eventually(
             lambda: [row.stage for row in world.calls()] == [Stage.WAITING] * 5, 30, "their lines"
         )
+        time.sleep(3)  # please-wait, which would be said to be cut off
         for phone in phones:
             seen = phone.hang_up()
             assert (seen.finals, seen.errors) == ({200: 1}, "")

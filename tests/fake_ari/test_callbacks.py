@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from pln_ivr.config.queues import Queue, Queues
+from pln_ivr.journal import kept_open
 from pln_ivr.outcomes import CallbackEnd, CallbackStatus, MenuEnd, Reason, Result, Stage
-from pln_ivr.queues import callback_store
 from tests.fake_ari.customers import (
     ALWAYS,
     NUMBER,
@@ -114,8 +114,8 @@ async def test_who_is_not_noted_has_an_agent(tmp_path: Path, keys: str, end: Cal
 async def test_without_the_journal_the_caller_is_told_and_waits(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(callback_store, "ANSWER_SECONDS", 0.05)
-    async with house(tmp_path) as w, w.app.callbacks._turn:  # it is busy for as long as this
+    monkeypatch.setattr(kept_open, "ANSWER_SECONDS", 0.05)
+    async with house(tmp_path) as w, w.app.callbacks._book._turn:  # it is busy for as long as this
         w.fake.call()
         w.fake.press(CALLER, "81")
         ended = await w.nothing_left()
@@ -187,15 +187,24 @@ async def test_who_waits_shortly_is_not_offered_it(tmp_path: Path) -> None:
 # -- who goes in it ------------------------------------------------------------------------
 
 
+IN_THE_MENU = {"menu-utama": "8", CORRECT: "1"}
+IN_THE_LINE = {"menu-utama": "0", "callback-offer": "1", CORRECT: "1"}
+
+
 @pytest.mark.parametrize("hangs", [before_request, after_event])
+@pytest.mark.parametrize("keys", [IN_THE_MENU, IN_THE_LINE], ids=["in the menu", "in the line"])
 async def test_a_caller_who_goes_at_any_moment_of_it_leaves_one_story(
-    tmp_path: Path, hangs: Any
+    tmp_path: Path, hangs: Any, keys: dict[str, str]
 ) -> None:
     told = set()
+    how = {"callbacks": WAITING, "queues": OFTEN} if keys is IN_THE_LINE else {}
     for number in range(1, MOST, 4):
-        async with house(tmp_path / str(number), seconds=10.0) as w:
-            nobody_works(w)
-            w.fake.carried_out = lambda asked, w=w: _answer(w, asked)  # type: ignore[misc]
+        async with house(tmp_path / str(number), seconds=10.0, **how) as w:
+            if keys is IN_THE_LINE:
+                long_wait(w)
+            else:
+                nobody_works(w)
+            w.fake.carried_out = lambda asked, w=w: _answer(w, asked, keys)  # type: ignore[misc]
             hangs(w, number)
             w.fake.call()
             ended = await w.nothing_left()
@@ -208,14 +217,13 @@ async def test_a_caller_who_goes_at_any_moment_of_it_leaves_one_story(
     else:
         pytest.fail("the call never came to its own end")
     assert told >= {Reason.IN_MENU, Reason.CALLBACK}
+    assert (Reason.IN_WAITING in told) == (keys is IN_THE_LINE)
 
 
-def _answer(w: World, asked: Asked) -> None:
-    keys = {"menu-utama": "8", CORRECT: "1"}.get(
-        asked.query.get("media", "").removeprefix("sound:pln/")
-    )
-    if keys and CALLER in w.fake.channels:
-        w.fake.press(CALLER, keys)
+def _answer(w: World, asked: Asked, keys: dict[str, str]) -> None:
+    key = keys.get(asked.query.get("media", "").removeprefix("sound:pln/"))
+    if key and CALLER in w.fake.channels:
+        w.fake.press(CALLER, key)
 
 
 async def test_numbers_and_keys_stand_in_no_log_and_no_figure(

@@ -86,6 +86,7 @@ async def test_the_oldest_place_is_served_first_among_callers_and_callbacks(tmp_
     [
         ("busy", CallbackResult.BUSY, OfferResult.NOT_REACHED),
         ("unknown", CallbackResult.UNREACHABLE, OfferResult.NOT_REACHED),
+        ("unheard", CallbackResult.UNREACHABLE, OfferResult.NOT_REACHED),
     ],
 )
 async def test_who_is_not_there_is_tried_so_often_and_keeps_the_place_meanwhile(
@@ -295,8 +296,8 @@ async def test_while_the_journal_cannot_be_written_nobody_is_called(
     async with house(tmp_path) as w:
         phones = customers(w)
         await noted(w)
-        monkeypatch.setattr("pln_ivr.queues.callback_store.ANSWER_SECONDS", 0.05)
-        async with w.app.callbacks._turn:
+        monkeypatch.setattr("pln_ivr.journal.kept_open.ANSWER_SECONDS", 0.05)
+        async with w.app.callbacks._book._turn:
             somebody_works(w)
             await asyncio.sleep(1.5)
             assert phones.calls == []

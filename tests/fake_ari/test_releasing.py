@@ -53,7 +53,7 @@ async def crowded(folder: Path, release: Release, **options: Any) -> AsyncIterat
     there is to stay in."""
     options = {"capacity": 2, "menu": Menu(entry=""), "outages": Outages(), **options}
     async with world(folder, release=release, **options) as w:
-        await eventually(lambda: w.app.reports._book, "the reports' journal")
+        await eventually(lambda: w.app.reports.is_open, "the reports' journal")
         nobody_ready(w)
         await publish(w)
         w.fake.call(WAITING, number="0899999999")

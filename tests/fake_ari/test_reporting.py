@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +12,7 @@ import sqlalchemy as sa
 
 from pln_ivr.config.menu import Menu
 from pln_ivr.config.outages import Outages
-from pln_ivr.journal import schema, tables
-from pln_ivr.outages import reports as reports_module
+from pln_ivr.journal import kept_open, schema, tables
 from pln_ivr.outcomes import MenuEnd, Reason, ReportEnd, Result
 from tests.fake_ari.earlier import CALLER
 from tests.fake_ari.server import Asked
@@ -44,7 +42,7 @@ async def house(
 ) -> AsyncIterator[World]:
     """One that takes reports, and nobody in it."""
     async with world(folder, menu=menu(seconds), outages=outages, **options) as w:
-        await eventually(lambda: w.app.reports._book, "the reports' journal")
+        await eventually(lambda: w.app.reports.is_open, "the reports' journal")
         yield w
 
 
@@ -222,8 +220,8 @@ async def test_a_number_needs_no_hash(tmp_path: Path) -> None:
 async def test_without_the_journal_callers_get_an_agent(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(reports_module, "ANSWER_SECONDS", 0.05)
-    async with house(tmp_path) as w, w.app.reports._turn:  # it is busy for as long as this
+    monkeypatch.setattr(kept_open, "ANSWER_SECONDS", 0.05)
+    async with house(tmp_path) as w, w.app.reports._book._turn:  # it is busy for as long as this
         w.fake.call()
         w.fake.press(CALLER, f"{TO_REPORT}{NUMBER}#1")
         ended = await w.nothing_left()
@@ -240,7 +238,7 @@ async def test_where_there_is_no_table_of_areas_any_number_will_do(tmp_path: Pat
         w.fake.press("other", f"{TO_REPORT}999999999999#1")
         await eventually(lambda: len(reports(w)) == 2, "the second report")
         await eventually(lambda: not w.app.reception.calls, "the end")
-        w.app.reports.standing = w.app.reports._book.standing(datetime.now(UTC))  # type: ignore[union-attr]
+        await w.app.reports.look()
         shown = w.metrics.render().decode()
         assert 'pln_ivr_outage_reports_open{area="all"} 2.0' in shown
         assert 'pln_ivr_outage_clusters{area="all"} 2.0' in shown

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -38,8 +37,7 @@ async def test_power_that_is_back_ends_reports_and_their_cluster(tmp_path: Path)
             for number in range(3):
                 await reports.register(f"5134567890{number:02}", "08123456", "c-1")
             await reports.register("531111111111", "08123456", "c-1")
-            assert reports._book
-            reports.standing = reports._book.standing(datetime.now(UTC))
+            await reports.look()
             assert await seen(client) == {"Bandung": (3, True), "Depok": (1, False)}
 
             assert await restore(client, areas=["Garut"]) == (200, {"restored": 0})

@@ -16,9 +16,8 @@ import sqlalchemy as sa
 
 from pln_ivr.config import load
 from pln_ivr.errors import ConfigError, JournalError
-from pln_ivr.journal import schema, tables
+from pln_ivr.journal import kept_open, schema, tables
 from pln_ivr.journal.outages import NewReport, Registered, ReportBook, ReportRules
-from pln_ivr.outages import reports as reports_module
 from pln_ivr.outages.reports import Reports, ReportSettings, area_of
 from tests.databases import Database
 from tests.unit.pronouncing import prepare
@@ -158,7 +157,7 @@ async def running(url: str) -> AsyncIterator[Reports]:
     task = asyncio.create_task(made.run())
     try:
         async with asyncio.timeout(5):
-            while made._book is None:  # noqa: ASYNC110 (nobody else waits for it)
+            while not made.is_open:  # noqa: ASYNC110 (nobody else waits for it)
                 await asyncio.sleep(0.01)
         yield made
     finally:
@@ -198,8 +197,8 @@ async def test_without_a_journal_there_is_no_report_and_nobody_is_known(
     assert await reports.known("08123456") is None
     async with running(url) as busy:
         with monkeypatch.context() as hasty:
-            hasty.setattr(reports_module, "ANSWER_SECONDS", 0.05)
-            async with busy._turn:
+            hasty.setattr(kept_open, "ANSWER_SECONDS", 0.05)
+            async with busy._book._turn:
                 with pytest.raises(JournalError, match="no answer within"):
                     await busy.register("512345678901", "08123456", "c-1")
         assert (await busy.register("512345678901", "08123456", "c-1")).new

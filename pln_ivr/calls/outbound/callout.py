@@ -13,6 +13,9 @@ from pln_ivr.queues.ringing import ENTER_SECONDS, FINAL_CAUSE_SECONDS, classify
 CONTEXT, EXTENSION = "customer-called", "called"
 """Where in the dialplan a customer who picks up goes: to Stasis."""
 
+NO_SUCH_SOURCE = 422
+"""What Asterisk answers to who would have events of a channel that has ended
+(resource_applications.c)."""
 
 TRUNK_STATUSES = frozenset({500, 502, 503, 504, 513, 580})
 TRUNK_CAUSES = frozenset({34, 38, 41, 42, 44, 47})
@@ -72,7 +75,12 @@ async def dial(
 
 async def _follow(ari: Client, customer: Channel) -> None:
     """Have its events told from now on, and learn what has happened before."""
-    await ari.subscribe(f"channel:{customer.id}")
+    try:
+        await ari.subscribe(f"channel:{customer.id}")
+    except AriRefused as error:
+        if error.status != NO_SUCH_SOURCE:
+            raise
+        raise Gone(f"channel {customer.id} has ended") from error
     now = await ari.get_channel(customer.id)
     if now is None:
         raise Gone(f"channel {customer.id} has ended")
