@@ -1,6 +1,7 @@
 """The composition root: builds the parts and joins them.
 
-Nothing else sees all settings, and nothing is built anywhere else. `service` runs it.
+Nothing else sees all settings, and nothing is built anywhere else but what HTTP shows of the
+parts (`supervision`). `service` runs it.
 """
 
 from __future__ import annotations
@@ -12,11 +13,9 @@ from functools import partial
 import structlog
 import uuid_utils
 
-from pln_ivr import __version__
 from pln_ivr.ari import Client
 from pln_ivr.ari.events import EndpointInfo, StasisStart
 from pln_ivr.bills.lookup import Bills
-from pln_ivr.board import Board
 from pln_ivr.calls.admission import ArrivalLimit, Door, Seats, margin
 from pln_ivr.calls.adoption import Adoption, Memory, close_fallback, open_fallback
 from pln_ivr.calls.announcing import Announcing, tell_fallback
@@ -39,22 +38,13 @@ from pln_ivr.calls.staying import Staying
 from pln_ivr.calls.upkeep import Upkeep
 from pln_ivr.calls.whisper import whisper
 from pln_ivr.config import Settings
-from pln_ivr.console.auth import finder
-from pln_ivr.console.callbacks import JournalCallbacks
 from pln_ivr.console.events import LiveStatements
-from pln_ivr.console.evidence import JournalEvidence
 from pln_ivr.console.feed import Feed
-from pln_ivr.console.replay import JournalReplay
-from pln_ivr.console.routes import Api
 from pln_ivr.dialogues import Dialogues, rules_of
 from pln_ivr.dispatch.sender import Sender
 from pln_ivr.errors import AriError
 from pln_ivr.figures import show
-from pln_ivr.journal import (
-    CallRow,
-    JournalWriter,
-)
-from pln_ivr.journal.tokens import Tokens
+from pln_ivr.journal import CallRow, JournalWriter
 from pln_ivr.metrics import Metrics
 from pln_ivr.outages.bulletin import Bulletin
 from pln_ivr.outages.reports import Reports
@@ -68,17 +58,14 @@ from pln_ivr.queues.phones import PhoneWatch, PjsipPhones
 from pln_ivr.queues.ringing import RingTimes
 from pln_ivr.queues.service import ServiceLevels
 from pln_ivr.recordings.index import Index
-from pln_ivr.recordings.library import Library
 from pln_ivr.recordings.names import name_of
 from pln_ivr.recordings.nightly import Nightly
 from pln_ivr.recordings.recorder import Recorder
 from pln_ivr.recordings.workers import Filer
 from pln_ivr.resources import DiskWatch, needs, of_asterisk, shortages, sqlite_folder
-from pln_ivr.restoration import ReportedOutages
 from pln_ivr.rules import (
     callbacks_of,
     digits_of,
-    draft_rules,
     habits_of,
     lines_of,
     nightly_of,
@@ -88,7 +75,6 @@ from pln_ivr.rules import (
     trunk_of,
 )
 from pln_ivr.staff import Staff
-from pln_ivr.statements import JournalStatements
 from pln_ivr.telling import Telling
 
 log = structlog.get_logger("pln_ivr.app")
@@ -306,34 +292,6 @@ class App:
             confirm_seconds=recordings.confirm_seconds,
             talk_unrecorded=recordings.when_unconfirmed == "bridge",
             tell=self.telling.call,
-        )
-
-    def build_api(self, tokens: Tokens, library: Library) -> Api:
-        """The supervisor's API on this node's parts."""
-        board = Board(
-            floor=self.floor,
-            roster=self.agents,
-            desk=self.desk,
-            talks=self.talks,
-            raised=self.flags,
-            settings=self._settings.queues,
-            levels=self.levels,
-            caller_of=self.reception.caller_of,
-            clock=asyncio.get_running_loop().time,
-        )
-        return Api(
-            floor=board,
-            evidence=JournalEvidence(self._settings.journal.url),
-            statements=JournalStatements(
-                self._settings.journal.url, draft_rules(self._settings), self.bulletin.look
-            ),
-            outages=ReportedOutages(self.reports),
-            callbacks=JournalCallbacks(self._settings.journal.url),
-            replay=JournalReplay(self._settings.journal.url, library.open),
-            feed=self.feed,
-            find=finder(tokens),
-            on_denied=self._metrics.api_denied,
-            version=__version__,
         )
 
     # -- what Asterisk tells (ari.client.Handler) --------------------------------------

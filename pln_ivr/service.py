@@ -27,6 +27,7 @@ from pln_ivr.recordings.library import Library
 from pln_ivr.recordings.workers import open_workers
 from pln_ivr.resources import of_this_process
 from pln_ivr.rules import archive_of, menu_of, require_prompts
+from pln_ivr.supervision import api_of
 
 log = structlog.get_logger("pln_ivr.service")
 
@@ -85,7 +86,8 @@ async def run(settings: Settings) -> None:
         await app.bulletin.look()
         tokens = stack.enter_context(Tokens(settings.journal.url))
         library = Library.of(archive_of(settings.recordings))
-        console, api = settings.console, app.build_api(tokens, library)
+        console = settings.console
+        api = api_of(app, settings, metrics, tokens, library)
         port = await stack.enter_async_context(
             serve(
                 console.bind,

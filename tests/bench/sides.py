@@ -62,11 +62,14 @@ class _DialplanPbx(Pbx):
 
     agents: Sequence[str] = ()
     agent_port = 0
+    manager = True
 
     def prepare(self) -> None:
         """See Pbx."""
         super().prepare()
         etc = self.folder / "etc"
+        if not self.manager:
+            (etc / "manager.conf").write_text("[general]\nenabled = no\n")
         shutil.copy(HERE / "dialplan.conf", etc / "bench.conf")
         _append(etc / "extensions.conf", "#include bench.conf")
         _append(
@@ -195,12 +198,15 @@ class DialplanSide(Side):
 
     name, number = "dialplan", "9123"
 
-    def __init__(self, install: Install, prompts: Path, folder: Path, agents: int) -> None:
+    def __init__(
+        self, install: Install, prompts: Path, folder: Path, agents: int, manager: bool = True
+    ) -> None:
+        """`manager`: whether Asterisk has its manager interface."""
         settings = PbxSettings(rtp_timeout=RTP_TIMEOUT)
         pbx = _DialplanPbx(install, Pbx.home(install, folder.name, folder), settings)
         self.agent_port = free_port()
         self.agents = agent_names(agents)
-        pbx.agents, pbx.agent_port = self.agents, self.agent_port
+        pbx.agents, pbx.agent_port, pbx.manager = self.agents, self.agent_port, manager
         self.pbx = pbx
         pbx.prepare()
         for prompt in prompts.glob("*.alaw"):
