@@ -11,8 +11,8 @@ from zoneinfo import ZoneInfo
 import structlog
 
 from pln_ivr.errors import JournalError
-from pln_ivr.journal.kept_open import KeptOpen
 from pln_ivr.journal.outages import NewReport, Registered, ReportBook, ReportRules, Standing
+from pln_ivr.kept_open import KeptOpen
 
 log = structlog.get_logger("pln_ivr.reports")
 

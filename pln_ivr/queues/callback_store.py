@@ -12,7 +12,7 @@ import structlog
 
 from pln_ivr.errors import JournalError
 from pln_ivr.journal.callbacks import OPEN, CallbackBook, CallbackRow, Noted, Verdict
-from pln_ivr.journal.kept_open import KeptOpen
+from pln_ivr.kept_open import KeptOpen
 
 log = structlog.get_logger("pln_ivr.callbacks")
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from pln_ivr import kept_open
 from pln_ivr.config.queues import Queue, Queues
-from pln_ivr.journal import kept_open
 from pln_ivr.outcomes import CallbackEnd, CallbackStatus, MenuEnd, Reason, Result, Stage
 from tests.fake_ari.customers import (
     ALWAYS,
@@ -197,7 +197,7 @@ async def test_a_caller_who_goes_at_any_moment_of_it_leaves_one_story(
     tmp_path: Path, hangs: Any, keys: dict[str, str]
 ) -> None:
     told = set()
-    how = {"callbacks": WAITING, "queues": OFTEN} if keys is IN_THE_LINE else {}
+    how: dict[str, Any] = {"callbacks": WAITING, "queues": OFTEN} if keys is IN_THE_LINE else {}
     for number in range(1, MOST, 4):
         async with house(tmp_path / str(number), seconds=10.0, **how) as w:
             if keys is IN_THE_LINE:

@@ -296,7 +296,7 @@ async def test_while_the_journal_cannot_be_written_nobody_is_called(
     async with house(tmp_path) as w:
         phones = customers(w)
         await noted(w)
-        monkeypatch.setattr("pln_ivr.journal.kept_open.ANSWER_SECONDS", 0.05)
+        monkeypatch.setattr("pln_ivr.kept_open.ANSWER_SECONDS", 0.05)
         async with w.app.callbacks._book._turn:
             somebody_works(w)
             await asyncio.sleep(1.5)

@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
+from pln_ivr import kept_open
 from pln_ivr.config.menu import Menu
 from pln_ivr.config.outages import Outages
-from pln_ivr.journal import kept_open, schema, tables
+from pln_ivr.journal import schema, tables
 from pln_ivr.outcomes import MenuEnd, Reason, ReportEnd, Result
 from tests.fake_ari.earlier import CALLER
 from tests.fake_ari.server import Asked

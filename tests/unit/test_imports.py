@@ -15,6 +15,7 @@ ALLOWED: dict[str, set[str]] = {
     "errors": set(),
     "outcomes": set(),
     "background": set(),
+    "kept_open": {"background", "errors"},
     "bills": {"errors"},
     "config": {"errors"},
     "rules": CALLS | {"bills", "config", "dispatch", "speech", "wording"},
@@ -24,9 +25,9 @@ ALLOWED: dict[str, set[str]] = {
     "wording": set(),
     "ari": {"errors"},
     "journal": {"errors", "outcomes"},
-    "queues": {"errors", "outcomes", "ari", "journal", "background"},
+    "queues": {"errors", "outcomes", "ari", "journal", "background", "kept_open"},
     "recordings": {"errors", "outcomes", "ari", "journal", "background"},
-    "outages": {"errors", "outcomes", "ari", "journal", "speech", "wording"},
+    "outages": {"errors", "outcomes", "ari", "journal", "kept_open", "speech", "wording"},
     "dispatch": {"background", "errors", "journal"},
     "calls": CALLS | {"background", "bills", "speech"},
     "console": {"errors", "outcomes", "journal"},
@@ -41,11 +42,15 @@ ALLOWED: dict[str, set[str]] = {
     "statements": {"console", "errors", "journal", "outages"},
     "figures": CALLS | {"bills", "certificates", "dispatch", "metrics", "resources"},
     "app": CALLS
-    | {"config", "console", "metrics", "resources", "figures", "telling", "board", "rules"}
-    | {"staff", "statements", "restoration", "dialogues", "dispatch", "bills", ""},
+    | {"config", "console", "metrics", "resources", "figures", "telling", "rules"}
+    | {"staff", "dialogues", "dispatch", "bills"},
+    "supervision": {
+        *("app", "board", "config", "console", "journal", "metrics", "recordings"),
+        *("restoration", "rules", "statements", ""),
+    },
     "service": {
         *("app", "ari", "calls", "config", "console", "journal", "metrics", "recordings"),
-        *("resources", "rules", ""),
+        *("resources", "rules", "supervision", ""),
     },
     "orders": {"config", "errors"},
     "commands": {"config", "errors", "outcomes", "journal", "queues", "recordings"}

@@ -14,9 +14,10 @@ from zoneinfo import ZoneInfo
 import pytest
 import sqlalchemy as sa
 
+from pln_ivr import kept_open
 from pln_ivr.config import load
 from pln_ivr.errors import ConfigError, JournalError
-from pln_ivr.journal import kept_open, schema, tables
+from pln_ivr.journal import schema, tables
 from pln_ivr.journal.outages import NewReport, Registered, ReportBook, ReportRules
 from pln_ivr.outages.reports import Reports, ReportSettings, area_of
 from tests.databases import Database
