@@ -169,11 +169,11 @@ class Server:
             self._process.wait(START_SECONDS)
             self._process = None
 
-    def database(self) -> Database:
+    def database(self, options: str = "") -> Database:
         """A new, empty one."""
         name = f"journal_{uuid_utils.uuid7().hex}"
         with self._admin() as connection:
-            connection.exec_driver_sql(f"CREATE DATABASE {name}")
+            connection.exec_driver_sql(f"CREATE DATABASE {name} {options}")
         return Database(self._url(name))
 
     def drop(self, database: Database) -> None:

@@ -94,6 +94,8 @@ def _postgresql_arguments(
     return {
         "connect_timeout": max(2, round(lock_seconds)),
         "application_name": "pln_ivr",
+        # A server without an encoding (SQL_ASCII) keeps the bytes, and says nothing of them.
+        "client_encoding": "UTF8",
         "tcp_user_timeout": GONE_SECONDS * 1000,
         "keepalives_idle": GONE_SECONDS,
         "options": " ".join(options),

@@ -34,7 +34,7 @@ from pln_ivr.journal import (
     tables,
 )
 from pln_ivr.outcomes import MenuEnd, OfferResult, Reason, Result, Stage
-from tests.databases import Database
+from tests.databases import Database, Server
 
 NOON = datetime(2026, 11, 23, 5, 0, 0, 123456, tzinfo=UTC)
 QUICK = Limits(batch_seconds=0.01)
@@ -325,6 +325,19 @@ async def test_opens_again_what_it_made(url: str) -> None:
             journal.write(call(f"c{number}"))
     with JournalReader(url) as reader:
         assert len(reader.last_calls(9)) == 2
+
+
+async def test_a_server_without_an_encoding_keeps_every_word(server: Server) -> None:
+    """SQL_ASCII is what initdb makes where no locale is set."""
+    database = server.database(
+        "ENCODING 'SQL_ASCII' LC_COLLATE 'C' LC_CTYPE 'C' TEMPLATE template0"
+    )
+    async with open_journal(database.url, log=Log(), limits=QUICK) as journal:
+        journal.write(call("c1", queue="Jalan Énergi"))
+    with JournalReader(database.url) as reader:
+        (row,) = reader.last_calls(1)
+    assert row.queue == "Jalan Énergi"
+    server.drop(database)
 
 
 def test_migrations_from_empty_make_the_tables_of_the_code(url: str) -> None:
