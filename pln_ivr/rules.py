@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 from pln_ivr.bills.lookup import Source
 from pln_ivr.calls.dialogues.callbacks import WaitingOffer
-from pln_ivr.calls.dialogues.identifying import Patience
+from pln_ivr.calls.dialogues.keying import Patience
 from pln_ivr.calls.dialogues.menu import Choice, Kind, Menu, Page
 from pln_ivr.calls.dialogues.phone_number import PROMPTS as CALLBACK_PROMPTS
 from pln_ivr.calls.dialogues.releasing import Bounds

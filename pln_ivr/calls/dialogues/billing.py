@@ -16,7 +16,8 @@ from pln_ivr.bills.lookup import Bills
 from pln_ivr.calls.call import Call
 from pln_ivr.calls.dialogues.asking import Asking
 from pln_ivr.calls.dialogues.bill_words import LOOKING, NO_CUSTOMER, UNAVAILABLE, words_of
-from pln_ivr.calls.dialogues.identifying import Identifying, Unidentified
+from pln_ivr.calls.dialogues.identifying import Identifying
+from pln_ivr.calls.dialogues.keying import NoNumber
 from pln_ivr.errors import LookupFailed
 from pln_ivr.outcomes import BillEnd
 
@@ -46,7 +47,7 @@ class Billing:
         end, words = BillEnd.HUNG_UP, tuple[str, ...]()
         try:
             customer = await self._identifying.keyed(caller)
-            if isinstance(customer, Unidentified):
+            if isinstance(customer, NoNumber):
                 end = BillEnd(customer)
             else:
                 caller.party.forget_keys()

@@ -16,9 +16,8 @@ from pln_ivr.ari import Channel
 from pln_ivr.background import see_through
 from pln_ivr.calls.call import Call
 from pln_ivr.calls.dialogues.asking import Asking
-from pln_ivr.calls.dialogues.customer_number import Fault, spelt, told_when
-from pln_ivr.calls.dialogues.identifying import LEASE_SECONDS, Patience
-from pln_ivr.calls.dialogues.menu import NO_INPUT
+from pln_ivr.calls.dialogues.customer_number import spelt, told_when
+from pln_ivr.calls.dialogues.keying import Keying, Kind, NoNumber, Patience
 from pln_ivr.calls.dialogues.phone_number import (
     ASK,
     CORRECT,
@@ -44,7 +43,20 @@ from pln_ivr.queues.lines import Standing
 
 log = structlog.get_logger("pln_ivr.callbacks")
 
-YES, WAIT = "1", "0"
+TELEPHONE = Kind(
+    ask=ASK,
+    wrong=NO_NUMBER,
+    nothing=Entry(),
+    press=press,
+    whole=lambda _: False,  # numbers are of several lengths
+    read_back=lambda number: (NUMBER, *spelt(number), CORRECT),
+)
+
+ENDS = {
+    NoNumber.AGENT: CallbackEnd.WAITS,
+    NoNumber.NO_INPUT: CallbackEnd.NO_INPUT,
+    NoNumber.INVALID: CallbackEnd.INVALID,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +83,7 @@ class Callbacks:
         self._asking = asking
         self._store = store
         self._rules = rules
-        self._patience = patience
+        self._keying = Keying(asking, patience)
         self._waiting = waiting
         self._on_end = on_end
 
@@ -147,42 +159,10 @@ class Callbacks:
     async def _number(self, call: Call, caller: Channel) -> str | CallbackEnd:
         """The number to be called, or how it ended without."""
         known = national(call.caller)
-        if known:
-            key = await self._confirm(caller, known)
-            if key in (YES, WAIT):
-                return known if key == YES else CallbackEnd.WAITS
-        patience = self._patience
-        words: tuple[str, ...] = (ASK,)
-        silences = wrong = 0
-        while silences < patience.no_input_tries and wrong < patience.invalid_tries:
-            keyed = await self._enter(caller, words)
-            if keyed is Fault.AGENT:
-                return CallbackEnd.WAITS
-            if isinstance(keyed, Fault):
-                caller.party.forget_keys()  # what was pressed with it belongs to no number
-            if keyed is Fault.NOTHING:
-                silences, words = silences + 1, (NO_INPUT, ASK)
-            elif isinstance(keyed, Fault):
-                wrong, words = wrong + 1, (NO_NUMBER, ASK)
-            else:
-                key = await self._confirm(caller, keyed)
-                if key in (YES, WAIT):
-                    return keyed if key == YES else CallbackEnd.WAITS
-                wrong, words = wrong + 1, (ASK,)
-        return CallbackEnd.INVALID if wrong >= patience.invalid_tries else CallbackEnd.NO_INPUT
-
-    async def _confirm(self, caller: Channel, number: str) -> str | None:
-        words = (NUMBER, *spelt(number), CORRECT)
-        return await self._asking.confirm(caller, words, self._patience.key_seconds)
-
-    async def _enter(self, caller: Channel, words: tuple[str, ...]) -> str | Fault:
-        """One attempt at a number."""
-        seconds = self._patience.key_seconds
-        key = await self._asking.ask(caller, words, seconds, LEASE_SECONDS)
-        keyed = press(Entry(), key)
-        while isinstance(keyed, Entry):
-            keyed = press(keyed, await caller.next_key_within(seconds))
-        return keyed
+        number = await self._keying.confirmed(caller, TELEPHONE, known) if known else None
+        if number is None:
+            number = await self._keying.keyed(caller, TELEPHONE)
+        return ENDS[number] if isinstance(number, NoNumber) else number
 
     def _words(self, noted: Noted) -> tuple[str, ...]:
         if noted.new:

@@ -20,7 +20,8 @@ from pln_ivr.calls.dialogues.customer_number import (
     told_neighbours,
     told_when,
 )
-from pln_ivr.calls.dialogues.identifying import AGENT, YES, Identifying, Unidentified
+from pln_ivr.calls.dialogues.identifying import Identifying
+from pln_ivr.calls.dialogues.keying import AGENT, YES, NoNumber
 from pln_ivr.calls.dialogues.phone_number import national
 from pln_ivr.errors import JournalError
 from pln_ivr.journal.outages import Registered
@@ -59,7 +60,7 @@ class Reporting:
         end = ReportEnd.HUNG_UP
         try:
             customer = await self._identifying.customer(call, caller)
-            if isinstance(customer, Unidentified):
+            if isinstance(customer, NoNumber):
                 end = ReportEnd(customer)
                 return end, True
             try:
