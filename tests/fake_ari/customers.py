@@ -39,7 +39,7 @@ def menu(seconds: float = SOON) -> Menu:
 
 @dataclass
 class Customers:
-    """What customers' telephones do: answers, silent, busy, unknown, trunk, or unheard."""
+    """What customers' telephones do: answers, silent, busy, unknown or trunk."""
 
     w: World
     does: str = "answers"
@@ -65,8 +65,6 @@ class Customers:
                 fake.hang_up(channel.id, cause=17, tech_cause=486)
             case "unknown":
                 fake.hang_up(channel.id, cause=1, tech_cause=404)
-            case "unheard":
-                del fake.channels[channel.id]
             case "trunk":
                 fake.hang_up(channel.id, cause=34, tech_cause=503)
 

@@ -208,8 +208,11 @@ class FakePbx(ABC):
         return 404, {"message": "Resource not found"}
 
     def _subscribe(self, kind: str, name: str) -> tuple[int, Any]:
-        if kind == "channel" and name not in self.channels:
-            return 422, {"message": "Event source does not exist"}
+        if kind == "channel":
+            if name not in self.channels:
+                return 422, {"message": "Event source does not exist"}
+            if name.startswith("out-"):
+                asyncio.get_running_loop().call_soon(self._dialled, self.channels[name])
         return 200, {}
 
     def _object(self, method: str, kind: str, name: str) -> tuple[int, Any]:
@@ -288,7 +291,8 @@ class FakePbx(ABC):
             return 500, {"message": "Allocation failed"}
         channel = FakeChannel(channel_id, "Down", variables=asked.body["variables"])
         self.add(channel)
-        asyncio.get_running_loop().call_soon(self._dialled, channel)
+        if not channel_id.startswith("out-"):  # else nobody would be told before the subscription
+            asyncio.get_running_loop().call_soon(self._dialled, channel)
         return 200, channel.json()
 
     def _dialled(self, channel: FakeChannel) -> None:

@@ -207,17 +207,19 @@ async def test_a_caller_who_goes_at_any_moment_of_it_leaves_one_story(
             w.fake.carried_out = lambda asked, w=w: _answer(w, asked, keys)  # type: ignore[misc]
             hangs(w, number)
             w.fake.call()
+            await w.ended()
+            for extension in ("101", "102"):
+                w.app.agents.release(extension, f"busy-{extension}", "test", 0.0, 0.0)
             ended = await w.nothing_left()
             noted = ended.reason is Reason.CALLBACK
             assert len(callbacks(w)) == noted, "who is to be called has asked, and the reverse"
             assert sum(ends(w).values()) <= 1
             told.add(ended.reason)
-            if said(w)[-1:] == ["goodbye"]:
+            if w.fake.requests[-1].number < number:
                 break
     else:
         pytest.fail("the call never came to its own end")
-    assert told >= {Reason.IN_MENU, Reason.CALLBACK}
-    assert (Reason.IN_WAITING in told) == (keys is IN_THE_LINE)
+    assert told >= {Reason.CALLBACK, Reason.IN_WAITING if keys is IN_THE_LINE else Reason.IN_MENU}
 
 
 def _answer(w: World, asked: Asked, keys: dict[str, str]) -> None:

@@ -25,6 +25,7 @@ from tests.fake_ari.customers import (
 )
 from tests.fake_ari.earlier import row as call_row
 from tests.fake_ari.earlier import store
+from tests.fake_ari.server import Asked
 from tests.fake_ari.test_menu import said
 from tests.fake_ari.world import World, eventually
 
@@ -86,7 +87,6 @@ async def test_the_oldest_place_is_served_first_among_callers_and_callbacks(tmp_
     [
         ("busy", CallbackResult.BUSY, OfferResult.NOT_REACHED),
         ("unknown", CallbackResult.UNREACHABLE, OfferResult.NOT_REACHED),
-        ("unheard", CallbackResult.UNREACHABLE, OfferResult.NOT_REACHED),
     ],
 )
 async def test_who_is_not_there_is_tried_so_often_and_keeps_the_place_meanwhile(
@@ -102,6 +102,24 @@ async def test_who_is_not_there_is_tried_so_often_and_keeps_the_place_meanwhile(
         assert len(phones.calls) == 3
         assert attempts(w) == {result: 3}
         assert {one.result for one in w.rows.offers} == {offer}
+
+
+async def test_a_leg_that_ends_before_its_events_are_told_is_an_attempt(tmp_path: Path) -> None:
+    """Asterisk tells nobody why; the seat is free at once all the same."""
+    async with house(tmp_path) as w:
+        customers(w)
+        await noted(w)
+
+        def over(asked: Asked) -> None:
+            source = asked.query.get("eventSource", "").removeprefix("channel:")
+            if source.startswith("out-"):
+                del w.fake.channels[source]
+
+        w.fake.before = over
+        somebody_works(w)
+        row = await until(w, CallbackStatus.UNREACHED)
+        assert (row.result, row.attempts) == (CallbackResult.UNREACHABLE, 3)
+        assert w.app.seats.in_use == 0
 
 
 async def test_what_is_the_carriers_doing_does_not_count(tmp_path: Path) -> None:

@@ -74,15 +74,16 @@ async def dial(
 
 
 async def _follow(ari: Client, customer: Channel) -> None:
-    """Have its events told from now on, and learn what has happened before."""
+    """Have its events told from now on, and learn what has happened before. Raises Gone."""
     try:
         await ari.subscribe(f"channel:{customer.id}")
+        now = await ari.get_channel(customer.id)
     except AriRefused as error:
         if error.status != NO_SUCH_SOURCE:
             raise
-        raise Gone(f"channel {customer.id} has ended") from error
-    now = await ari.get_channel(customer.id)
+        now = None
     if now is None:
+        customer.lose(pbx_restarted=False)  # no event will ever tell
         raise Gone(f"channel {customer.id} has ended")
     customer.state = customer.state or now.state
 
