@@ -361,6 +361,7 @@ class App:
     def _call_completed(self, row: CallRow) -> None:
         own = row.incarnation == self.reception.identity.incarnation
         self.telling.call_completed(row, own)
+        self.calling_back.call_completed(row)
         if row.recording:
             self.recorder.recover(name_of(row.recording))
 

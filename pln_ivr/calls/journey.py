@@ -41,8 +41,10 @@ JOIN_SECONDS = 3.0
 """How long two legs may take to enter their bridge."""
 
 CALLED_BACK = Outcome(Result.RELEASED, Reason.CALLBACK)
-REPORTED = Outcome(Result.RELEASED, Reason.REPORTED)
 """How a visit ends in which a callback was noted."""
+
+REPORTED = Outcome(Result.RELEASED, Reason.REPORTED)
+"""How a visit ends in which an outage was reported, and no agent asked for."""
 
 PASSING = (Stage.ADMISSION, Stage.NOTICE, Stage.STATEMENT, Stage.RELEASE)
 """The stages in which it is open whether the caller may stay."""

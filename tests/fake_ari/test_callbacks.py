@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +11,15 @@ import pytest
 
 from pln_ivr import kept_open
 from pln_ivr.config.queues import Queue, Queues
-from pln_ivr.outcomes import CallbackEnd, CallbackStatus, MenuEnd, Reason, Result, Stage
+from pln_ivr.outcomes import (
+    CallbackEnd,
+    CallbackResult,
+    CallbackStatus,
+    MenuEnd,
+    Reason,
+    Result,
+    Stage,
+)
 from tests.fake_ari.customers import (
     ALWAYS,
     NUMBER,
@@ -26,6 +36,7 @@ from tests.fake_ari.server import Asked
 from tests.fake_ari.test_journey import after_event, before_request
 from tests.fake_ari.test_menu import said
 from tests.fake_ari.world import World, eventually
+from tests.unit.making import cdr_line
 
 CORRECT = "callback-correct"
 MOST = 200
@@ -254,3 +265,27 @@ async def test_who_calls_again_has_the_old_place_and_is_not_called(tmp_path: Pat
         somebody_works(w)
         await eventually(lambda: callbacks(w)[0].status is CallbackStatus.REACHED, "the end")
         assert phones.calls == [], "they have talked already"
+
+
+async def test_who_has_talked_in_asterisks_own_queue_is_not_called(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pln_ivr.calls.completion.SETTLED_AFTER", timedelta(minutes=-1))
+    async with house(tmp_path) as w:
+        nobody_works(w)
+        await asked_back(w)
+        talked = int(time.time()) + 1
+        note = f"fallback//{talked}/{talked}/ag-101/trunk-1-00000000/x"
+        line = cdr_line(
+            uniqueid="pln-1-9.9",
+            start=f"{talked}.0",
+            answer=f"{talked}.0",
+            end=f"{talked + 9}.0",
+            src=NUMBER,
+            dcontext="fallback",
+            userfield=note,
+        )
+        (tmp_path / "calls.csv").write_text(line + "\n")
+        assert await w.app.completion.run_once() == 1
+        await eventually(lambda: callbacks(w)[0].status is CallbackStatus.REACHED, "the end", 10.0)
+        assert callbacks(w)[0].result is CallbackResult.CAME

@@ -27,6 +27,7 @@ from pln_ivr.calls.outbound.attempt import Attempt, ended, ended_as_journalled
 from pln_ivr.calls.outbound.reaching import GREETING, Invitation, Restored
 from pln_ivr.calls.reception import Reception
 from pln_ivr.errors import JournalError, OrderRefused
+from pln_ivr.journal import CallRow
 from pln_ivr.journal.callbacks import CallbackRow
 from pln_ivr.outages.reports import Reports
 from pln_ivr.outcomes import (
@@ -327,16 +328,26 @@ class CallingBack:
         attempt = self._by_call.get(call.id)
         if attempt and not attempt.over.done():
             attempt.over.set_result(call)
-        elif call.direction is Direction.INBOUND and call.talking_at and self._background.running:
-            number = national(call.caller)
-            lines = {call.queue, call.first_queue}
-            came = [
-                row.callback_id
-                for row in self._store.rows()
-                if row.caller == number and row.queue in lines and row.report_id is None
-            ]
-            if came:
-                self._background.start(self._came(came))
+        elif call.direction is Direction.INBOUND and call.talking_at:
+            self._came_in(call.caller, call.talking_at, {call.queue, call.first_queue})
+
+    def call_completed(self, row: CallRow) -> None:
+        """Asterisk has served a call while we were away: its own queue is that of every line."""
+        if row.fallback and row.talking_at:
+            self._came_in(row.caller, row.talking_at, self._desk.lines)
+
+    def _came_in(self, caller: str, talked_at: datetime, lines: Collection[str | None]) -> None:
+        """Who has talked with an agent of these lines need not be called any more."""
+        number = national(caller)
+        came = [
+            row.callback_id
+            for row in self._store.rows()
+            if (row.caller, row.report_id) == (number, None)
+            and row.queue in lines
+            and row.asked_at < talked_at
+        ]
+        if came and self._background.running:
+            self._background.start(self._came(came))
 
     async def _came(self, callback_ids: Collection[str]) -> None:
         for callback_id in callback_ids:
