@@ -275,7 +275,4 @@ def test_without_the_app_callers_talk_to_agents_and_the_journal_learns_it(
     both_tones(
         world.recording(talked), left=CALLER_HZ, right=AGENT_HZ, seconds=talked.recording_seconds
     )
-    seconds = eventually(lambda: world.call(talked.call_id).recording_seconds, 10, "its length")
-    assert seconds
-    assert abs(seconds - 24) < 2
     world.settled()
