@@ -314,8 +314,11 @@ async def world(
                 fake.count_from_here()
                 yield world
             finally:
-                for task in reversed(running):
+                *rest, connection = running
+                for task in rest:  # calls that are up are hung up, over the connection
                     task.cancel()
-                ends = await asyncio.gather(*running, return_exceptions=True)
+                ends = await asyncio.gather(*rest, return_exceptions=True)
+                connection.cancel()
+                ends += await asyncio.gather(connection, return_exceptions=True)
             crashes = [end for end in ends if isinstance(end, Exception)]
             assert not crashes, "a part of the application ended by a bug"
