@@ -7,6 +7,7 @@ recordings, one without it, take the same bursts in turn. Prints the ratio of pr
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 import tempfile
 from pathlib import Path
@@ -22,6 +23,14 @@ from .sides import DialplanSide, write_prompts
 from .signalling import accept
 
 console = Console(soft_wrap=True)
+
+
+def _check(side: DialplanSide, wanted: bool) -> None:
+    """Whether Asterisk itself says that it has the interface. Raises LauncherError."""
+    said = side.pbx.cli("manager show settings")
+    there = re.search(r"Manager \(AMI\):\s+(Yes|No)", said)
+    if there is None or (there[1] == "Yes") != wanted:
+        raise LauncherError(f"the manager interface is not as the bench wants it: {said}")
 
 
 def main() -> int:
@@ -41,6 +50,7 @@ def main() -> int:
                 sides.append(DialplanSide(install, prompts, home, 0, manager=kind == "with"))
                 sides[-1].name = kind
                 sides[-1].set_capacity(720)
+                _check(sides[-1], kind == "with")
             tone = write_tone(folder / "caller.alaw", 440)
             costs = accept(sides, asked.rounds, asked.calls, tone)
         except LauncherError as error:
