@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -28,7 +29,7 @@ SHARE = 0.5
 PROMPTS_HERTZ = 200
 """Of all that callers hear before they talk: nobody's tone."""
 
-LOWEST, STEP = 300, 12
+LOWEST, HIGHEST, STEP = 300, 3300, 12
 """Hertz. Two tones at once in one bridge are further apart than a window can mistake: they are
 given out in another order."""
 
@@ -54,11 +55,11 @@ def survives(hertz: int, folder: Path) -> bool:
 class Tones:
     """Gives out tones that survive the archive, each once."""
 
-    def __init__(self, folder: Path) -> None:
-        """`folder` is for passing files."""
-        there = [LOWEST + STEP * number for number in range((3300 - LOWEST) // STEP)]
-        there = [hertz for hertz in there if survives(hertz, folder)]
-        self._left = [there[number * 67 % len(there)] for number in range(len(there))]
+    def __init__(self, folder: Path, count: int | None = None) -> None:
+        """`folder` is for passing files; `count` how many are looked for, all if it is None."""
+        there = [LOWEST + STEP * number for number in range((HIGHEST - LOWEST) // STEP)]
+        spread = (there[number * 67 % len(there)] for number in range(len(there)))
+        self._left = list(islice((one for one in spread if survives(one, folder)), count))
         self._lock = threading.Lock()
         self._given = 0
 
