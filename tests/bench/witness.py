@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
+from native.root import LauncherError
 from native.tones import tone
 from pln_ivr.recordings.forms import Codec
 from pln_ivr.recordings.sound import Samples, decode, encode
@@ -60,6 +61,10 @@ class Tones:
         there = [LOWEST + STEP * number for number in range((HIGHEST - LOWEST) // STEP)]
         spread = (there[number * 67 % len(there)] for number in range(len(there)))
         self._left = list(islice((one for one in spread if survives(one, folder)), count))
+        if not self._left:
+            raise LauncherError(
+                "no tone survives the archive: are its sides in the wrong channels?"
+            )
         self._lock = threading.Lock()
         self._given = 0
 
