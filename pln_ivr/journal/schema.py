@@ -140,7 +140,7 @@ def upgrade(engine: Engine) -> None:
         with engine.begin() as connection:
             lock_changes(connection)
             if check_version(connection, may_be_older=True) != max(_known()):
-                # Alembic takes a fifth of a start to import: only who needs it pays for it.
+                # Alembic takes an eighth of a start to import: only who needs it pays for it.
                 from pln_ivr.journal.migrating import migrate
 
                 migrate(connection)
