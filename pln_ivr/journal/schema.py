@@ -5,6 +5,7 @@ SQLite and PostgreSQL are served by the same code. `tables` has the tables.
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -181,9 +182,11 @@ def _version(connection: Connection) -> str | None:
     return connection.execute(sa.select(VERSIONS.c.version_num)).scalar()
 
 
-def _known() -> set[str]:
-    """The migrations of this version, by their files: r0001_first.py is 0001."""
-    return {file.name[1:5] for file in (MIGRATIONS / "versions").glob("r[0-9]*.py")}
+@cache
+def _known() -> frozenset[str]:
+    """The migrations of this version, by their files: r0001_first.py is 0001. They are asked for
+    whenever a journal is opened, and do not change."""
+    return frozenset(file.name[1:5] for file in (MIGRATIONS / "versions").glob("r[0-9]*.py"))
 
 
 def first_line(error: sa.exc.DBAPIError) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
@@ -108,13 +108,11 @@ class CallbackStore:
                 looks += 1
                 await asyncio.sleep(LOOK_SECONDS)
 
-    def _take(self, rows: Iterable[CallbackRow], whole: bool) -> None:
+    def _take(self, look: Look) -> None:
         before = self._rows
-        if whole:
-            self._rows = {}
-        else:
-            self._rows = dict(before)
-        for row in rows:
+        self._rows = {} if look.whole else dict(before)
+        self._looked_at = look.at
+        for row in look.rows:
             if row.status in OPEN:
                 self._rows[row.callback_id] = row
             elif self._rows.pop(row.callback_id, None) and row.status == "expired":
@@ -156,8 +154,7 @@ class CallbackStore:
             return answer, Look(book.changed(self._node, since, now), now, whole=since is None)
 
         answer, look = await self._book.ask(asked)
-        self._take(look.rows, look.whole)
-        self._looked_at = look.at
+        self._take(look)
         return answer
 
 

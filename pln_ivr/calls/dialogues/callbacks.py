@@ -17,7 +17,7 @@ from pln_ivr.background import see_through
 from pln_ivr.calls.call import Call
 from pln_ivr.calls.dialogues.asking import Asking
 from pln_ivr.calls.dialogues.customer_number import spelt, told_when
-from pln_ivr.calls.dialogues.keying import Keying, Kind, NoNumber, Patience
+from pln_ivr.calls.dialogues.keying import Keying, NoNumber, NumberKind, Patience
 from pln_ivr.calls.dialogues.phone_number import (
     ASK,
     CORRECT,
@@ -43,7 +43,7 @@ from pln_ivr.queues.lines import Standing
 
 log = structlog.get_logger("pln_ivr.callbacks")
 
-TELEPHONE = Kind(
+TELEPHONE = NumberKind(
     ask=ASK,
     wrong=NO_NUMBER,
     nothing=Entry(),

@@ -20,13 +20,13 @@ from pln_ivr.calls.dialogues.customer_number import (
     press,
     spelt,
 )
-from pln_ivr.calls.dialogues.keying import AGENT, YES, Keying, Kind, NoNumber, Patience
+from pln_ivr.calls.dialogues.keying import AGENT, YES, Keying, NoNumber, NumberKind, Patience
 from pln_ivr.outages.reports import Reports
 
 SHOWN_DIGITS = 4
 """Of the number that a telephone is known by: who else calls from it learns no more."""
 
-CUSTOMER = Kind(
+CUSTOMER = NumberKind(
     ask=ASK,
     wrong=NOT_TWELVE,
     nothing=Entry(),

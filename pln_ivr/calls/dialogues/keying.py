@@ -43,7 +43,7 @@ Entry = TypeVar("Entry")
 
 
 @dataclass(frozen=True, slots=True)
-class Kind(Generic[Entry]):
+class NumberKind(Generic[Entry]):
     """A kind of number."""
 
     ask: str
@@ -70,7 +70,7 @@ class Keying:
     async def keyed(
         self,
         caller: Channel,
-        kind: Kind[Entry],
+        kind: NumberKind[Entry],
         refused: Callable[[str], str | None] = lambda _: None,
     ) -> str | NoNumber:
         """The number that the caller keys and says is right. `refused` gives what is said of a
@@ -98,7 +98,7 @@ class Keying:
         return NoNumber.INVALID if wrong >= patience.invalid_tries else NoNumber.NO_INPUT
 
     async def confirmed(
-        self, caller: Channel, kind: Kind[Entry], number: str
+        self, caller: Channel, kind: NumberKind[Entry], number: str
     ) -> str | NoNumber | None:
         """The number if the caller says that it is right; None if it is another one."""
         words = kind.read_back(number)
@@ -106,7 +106,7 @@ class Keying:
         return {YES: number, AGENT: NoNumber.AGENT}.get(key or "")
 
     async def _enter(
-        self, caller: Channel, kind: Kind[Entry], words: tuple[str, ...]
+        self, caller: Channel, kind: NumberKind[Entry], words: tuple[str, ...]
     ) -> str | Fault:
         """One attempt at a number."""
         seconds = self._patience.key_seconds
